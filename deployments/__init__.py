@@ -1,0 +1,1 @@
+"""The doors: how a run is started."""

@@ -1,0 +1,1 @@
+"""Contracts on data, as Great Expectations suites."""

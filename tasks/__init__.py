@@ -1,0 +1,1 @@
+"""The steps: one Prefect task a file, each with its cache lid."""

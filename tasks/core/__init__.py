@@ -1,0 +1,1 @@
+"""The crafts: plain Python, in wings that rest only on those below."""

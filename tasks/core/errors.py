@@ -1,0 +1,84 @@
+"""The errors that everyone shares, as one tree; the class says the exit code and whether a retry can help.
+
+FreshtuneError
+├── SettingsError        2   a setting, an argument or a recipe is wrong
+├── DataError            3   the logs cannot be used
+├── ModelError           4   the base, the adapter or the merge cannot be used
+│   └── HardwareError    4   memory, disk or device
+│       └── DiskFull     4   nothing was half-written
+├── BelowBar             5   the challenger was not promoted and `--require-promotion` was given
+├── ServiceError         6   MLflow, Prefect or a hub did not answer; the only one worth a retry
+└── Stopped        143/130   ended by a signal; the next start goes on
+"""
+
+from typing import ClassVar
+
+
+class FreshtuneError(Exception):
+    """Say in one sentence what went wrong and where, and in another how to cure it.
+
+    Messages hold counts, ids, paths and setting names; never the text of a row.
+    """
+
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, cure: str) -> None:
+        super().__init__(message, cure)
+        self.message = message
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.cure}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.cure))
+
+
+def _rebuild(kind: type[FreshtuneError], message: str, cure: str) -> FreshtuneError:
+    return kind(message, cure=cure)
+
+
+class SettingsError(FreshtuneError):
+    """A setting, an argument or a recipe is wrong; nothing has run."""
+
+    exit_code = 2
+
+
+class DataError(FreshtuneError):
+    """The logs cannot be used: missing, empty, or of another shape."""
+
+    exit_code = 3
+
+
+class ModelError(FreshtuneError):
+    """The base, the adapter or the merge cannot be used."""
+
+    exit_code = 4
+
+
+class HardwareError(ModelError):
+    """Memory, disk or device does not suffice."""
+
+
+class DiskFull(HardwareError):  # noqa: N818 - the condition is the name
+    """The disk is full; what was being written is not published."""
+
+
+class BelowBar(FreshtuneError):  # noqa: N818 - an outcome, raised only on request
+    """The challenger was not promoted and `--require-promotion` was given."""
+
+    exit_code = 5
+
+
+class ServiceError(FreshtuneError):
+    """A service did not answer; the only class that a retry can help."""
+
+    exit_code = 6
+    retryable = True
+
+
+class Stopped(FreshtuneError):  # noqa: N818 - an outcome
+    """A signal ended the run; the next start goes on from the last checkpoint."""
+
+    exit_code = 143

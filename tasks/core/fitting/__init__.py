@@ -1,0 +1,1 @@
+"""The trainer process: loop, checkpoints, guards."""

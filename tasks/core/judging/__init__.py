@@ -1,0 +1,1 @@
+"""Generation, metrics, statistics, gate rules."""

@@ -1,0 +1,1 @@
+"""Loading bases in 4 bit, adapters, merged weights."""

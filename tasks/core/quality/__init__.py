@@ -1,0 +1,1 @@
+"""Running a Great Expectations suite and sorting its failing rows."""

@@ -1,0 +1,1 @@
+"""The MLflow client (the only one) and lineage."""

@@ -1,0 +1,1 @@
+"""Keys, artifacts, locks, ledger."""

@@ -1,0 +1,169 @@
+"""Artifacts: written aside, synced, published in one move; complete or absent.
+
+<workspace>/store/<step>/<key>/       files, manifest.json (written last), receipt.json (Prefect's record)
+<workspace>/work/<step>/<key>/        what an unfinished step keeps for its next start (checkpoints)
+<workspace>/damaged/                  what was set aside
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tasks.core.errors import DiskFull
+from tasks.core.receipts import Receipt
+from tasks.core.store.digests import digest_file, digest_files, digest_folder, digest_value
+from tasks.core.store.locks import exclusive
+
+R = TypeVar("R", bound=Receipt)
+MANIFEST = "manifest.json"
+RECORD = "receipt.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An artifact being written: `folder` is published by `seal`, `work` survives a crash."""
+
+    folder: Path
+    work: Path
+    workspace: Path
+    step: str
+    key: str
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+    def seal(self, kind: type[R], *, counts: Mapping[str, int] | None = None, **facts: Any) -> R:
+        """Write the manifest, publish the folder in one move, and give the receipt."""
+        files = digest_folder(self.folder)
+        receipt = kind(
+            path=f"store/{self.step}/{self.key}",
+            digest=facts.pop("digest", None) or digest_files(files),
+            counts=dict(counts or {}),
+            made_from=dict(self.inputs),
+            **facts,
+        )
+        sizes = {name: (self.folder / name).stat().st_size for name in files}
+        manifest = {
+            "schema": SCHEMA,
+            "step": self.step,
+            "key": self.key,
+            "files": {name: {"sha256": sha, "size": sizes[name]} for name, sha in files.items()},
+            "receipt": receipt.model_dump(mode="json"),
+        }
+        manifest["sha256"] = digest_value(manifest)
+        (self.folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
+        self._publish(receipt.folder(self.workspace))
+        return receipt
+
+    def _publish(self, target: Path) -> None:
+        for path in sorted(self.folder.rglob("*"), reverse=True):
+            _sync(path)
+        _sync(self.folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():  # a record without an artifact: someone deleted files by hand
+            set_aside(self.workspace, target)
+        self.folder.rename(target)
+        _sync(target.parent)
+        shutil.rmtree(self.work, ignore_errors=True)
+
+
+@contextmanager
+def drafting(workspace: Path, step: str, key: str, inputs: Mapping[str, Any]) -> Iterator[Draft]:
+    """Open a draft; whatever is not sealed is removed, also what a killed owner left behind.
+
+    The caller holds the artifact's lock. Raises `DiskFull` in place of the system's error.
+    """
+    aside = workspace / "drafts" / f"{step}-{key}"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True, mode=0o700)
+    work = workspace / "work" / step / key
+    work.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        yield Draft(aside, work, workspace, step, key, inputs)
+    except OSError as error:
+        raise disk_full(error, workspace) or error from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def disk_full(error: OSError, place: Path) -> DiskFull | None:
+    """Say that the disk is full when that is what the system's error means."""
+    import errno
+
+    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        return None
+    free = shutil.disk_usage(place).free // 2**20 if place.exists() else 0
+    return DiskFull(
+        f"The disk of {place} is full ({free} MiB free).",
+        cure="Free some space or give another --workspace; the next start goes on from what is complete.",
+    )
+
+
+def locked(workspace: Path, step: str, key: str) -> Any:
+    """Hold the lock of one artifact."""
+    return exclusive(workspace / "locks" / f"{step}-{key}.lock")
+
+
+def find(workspace: Path, step: str, key: str, kind: type[R]) -> R | None:
+    """Give the receipt of an artifact that is complete and whole, or None."""
+    folder = workspace / "store" / step / key
+    if not (folder / MANIFEST).exists() or damage(folder):
+        return None
+    return kind.model_validate(json.loads((folder / MANIFEST).read_bytes())["receipt"])
+
+
+def damage(folder: Path) -> str:
+    """Say what is wrong with an artifact; empty when it is whole.
+
+    Every file is read and compared with the manifest; a file that is not in it is damage too.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        expected = {name: entry["sha256"] for name, entry in manifest["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{MANIFEST} is missing or unreadable"
+    if manifest.pop("sha256", "") != digest_value(manifest) or manifest.get("schema") != SCHEMA:
+        return f"{MANIFEST} was changed or has another schema"
+    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {
+        MANIFEST,
+        RECORD,
+    }
+    for name in sorted(present ^ set(expected)):
+        return f"{name} is {'missing' if name in expected else 'not in the manifest'}"
+    for name, sha in expected.items():
+        if digest_file(folder / name) != sha:
+            return f"{name} does not have the digest of the manifest"
+    return "" if _record_agrees(folder / RECORD, manifest["receipt"]) else f"{RECORD} is not what was published"
+
+
+def set_aside(workspace: Path, folder: Path) -> Path:
+    """Move a folder out of the store into `damaged/`, keeping it for a look."""
+    place = workspace / "damaged"
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target = Path(tempfile.mkdtemp(prefix=f"{folder.parent.name}-{folder.name}-", dir=place))
+    folder.rename(target / folder.name)
+    return target / folder.name
+
+
+def _record_agrees(path: Path, receipt: object) -> bool:
+    """Compare Prefect's result record, if there is one, with the receipt in the manifest."""
+    if not path.exists():
+        return True
+    try:
+        result = json.loads(json.loads(path.read_bytes())["result"])
+    except (ValueError, KeyError, TypeError):
+        return False
+    return isinstance(result, dict) and result.get("data") == receipt
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Reading, normalizing, redacting and splitting support logs."""

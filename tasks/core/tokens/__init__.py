@@ -1,0 +1,1 @@
+"""Prompts, masking, lengths, batching."""
