@@ -1,0 +1,184 @@
+"""The base model: what may be loaded, how it is quantized, and the proof that it really was."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tasks.core.errors import ModelError
+
+Quantization = Literal["none", "nf4", "int8"]
+FORBIDDEN = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".msgpack", ".h5", ".py")
+LEAST_QUANTIZED = (
+    0.5  # share of the weights of all layers; mixtral's fused experts leave 96 % in full precision
+)
+
+
+@dataclass(frozen=True)
+class LoadedBase:
+    """A base model on its device, and which of its layers are really quantized."""
+
+    model: Any
+    quantized: tuple[str, ...]
+    quantized_share: float
+    dtype: str
+
+
+def check_base(folder: Path) -> dict[str, Any]:
+    """Give the configuration of a base model that may be loaded.
+
+    Raises `ModelError` for a folder without configuration or safetensors weights, with files that can run code,
+    or with weights that are quantized already (they can be neither trained nor merged).
+    """
+    config = _config(folder)
+    odd = sorted(path.name for path in folder.rglob("*") if path.suffix in FORBIDDEN)
+    if odd or "auto_map" in config:
+        raise ModelError(
+            f"The base {folder} holds files that can run code ({', '.join(odd) or 'auto_map in config.json'}).",
+            cure="Give a base with safetensors weights and an architecture that transformers knows.",
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise ModelError(
+            f"The base {folder} has no safetensors weights.", cure="Convert it, or choose another base."
+        )
+    if "quantization_config" in config:
+        method = config["quantization_config"].get("quant_method", "unknown")
+        raise ModelError(
+            f"The base {folder} is quantized already ({method}); it can be neither trained in 4 bit nor merged.",
+            cure="Name the unquantized base that it was made from.",
+        )
+    return config
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load a base's tokenizer; where it has no padding token, the end of sequence pads (labels are masked)."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"The tokenizer of {folder} cannot be loaded ({type(error).__name__}).",
+            cure="Give a base folder with tokenizer.json and tokenizer_config.json.",
+        ) from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(
+    folder: Path,
+    quantization: Quantization,
+    *,
+    double_quant: bool = True,
+    dtype: str = "auto",
+    attention: str = "sdpa",
+    device: str = "",
+) -> LoadedBase:
+    """Load a base model, quantized as asked, and count what was really quantized.
+
+    Raises `ModelError` when no layer, or less than half of the layers' weights, came out quantized.
+    """
+    from transformers import AutoModelForCausalLM
+
+    check_base(folder)
+    place = device or default_device()
+    compute = compute_dtype(dtype, place)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            dtype=compute,
+            attn_implementation=attention,
+            quantization_config=_quantization_config(quantization, double_quant, compute),
+            device_map={"": place},
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"The base {folder} cannot be loaded ({type(error).__name__}).",
+            cure="Check the folder with `freshtune doctor`; its config.json and weights must belong together.",
+        ) from error
+    quantized, share = quantized_layers(model)
+    _insist_on_quantization(quantization, quantized, share)
+    return LoadedBase(model.eval(), quantized, share, str(compute).removeprefix("torch."))
+
+
+def default_device() -> str:
+    """Name the device to use: the first GPU, or the CPU."""
+    import torch
+
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def compute_dtype(dtype: str, device: str) -> Any:
+    """Choose the compute type by hardware: 16-bit types are 6 to 30 times slower than float32 on a CPU."""
+    import torch
+
+    if dtype != "auto":
+        return getattr(torch, dtype)
+    if torch.device(device).type == "cpu":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def quantized_layers(model: Any) -> tuple[tuple[str, ...], float]:
+    """Name the quantized layers, and give their share of the weights of all layers (embeddings and head apart)."""
+    from bitsandbytes.nn import Linear4bit, Linear8bitLt
+
+    quantized = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, (Linear4bit, Linear8bitLt))
+    }
+    inside = sum(module.in_features * module.out_features for module in quantized.values())
+    outside = sum(_elements_outside(model, set(quantized)))
+    return tuple(sorted(quantized)), inside / max(inside + outside, 1)
+
+
+def _elements_outside(model: Any, quantized: set[str]) -> Iterator[int]:
+    ends = {id(end) for end in (model.get_input_embeddings(), model.get_output_embeddings())}
+    for name, module in model.named_modules():
+        if name in quantized or id(module) in ends:
+            continue
+        yield from (weight.numel() for weight in module.parameters(recurse=False) if weight.dim() >= 2)
+
+
+def _insist_on_quantization(quantization: str, quantized: tuple[str, ...], share: float) -> None:
+    if quantization != "none" and (not quantized or share < LEAST_QUANTIZED):
+        raise ModelError(
+            f"model.quantization is {quantization}, but only {len(quantized)} layers ({share:.0%} of the layers' "
+            "weights) came out quantized.",
+            cure="Set model.quantization=none, or choose a family whose layers bitsandbytes knows.",
+        )
+
+
+def _quantization_config(quantization: Quantization, double_quant: bool, compute: Any) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    if quantization == "none":
+        return None
+    if quantization == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=double_quant,
+        bnb_4bit_compute_dtype=compute,
+    )
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise ModelError(
+            f"There is no base model in {folder}: config.json is missing.",
+            cure="Give model.base a folder as saved by transformers, or a hub id with model.revision.",
+        )
+    try:
+        config = json.loads(path.read_bytes())
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        raise ModelError(f"{path} is not a JSON object.", cure="Get the base model again.")
+    return config
