@@ -1,0 +1,108 @@
+"""Checkpoints: complete or absent, whole or set aside, without pickle.
+
+<work>/checkpoints/step-000040/   adapter and optimizer tensors, manifest.json (step, identity, digests; written last)
+<work>/rejected/                  what could not be used
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.core.store.digests import digest_file, digest_value
+
+MANIFEST = "manifest.json"
+WEIGHTS = "adapter.safetensors"
+OPTIMIZER = "optimizer.safetensors"
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint: tensors by name, after `step` optimizer steps."""
+
+    step: int
+    weights: Mapping[str, Any]
+    optimizer: Mapping[str, Any]
+
+
+def save_checkpoint(work: Path, identity: str, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint aside, sync it, and rename it into place; keep the last two."""
+    from safetensors.torch import save_file
+
+    target = _place(work, checkpoint.step)
+    aside = target.with_name(f"writing-{target.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True, mode=0o700)
+    save_file(dict(checkpoint.weights), aside / WEIGHTS)
+    save_file(dict(checkpoint.optimizer), aside / OPTIMIZER)
+    files = {name: digest_file(aside / name) for name in (WEIGHTS, OPTIMIZER)}
+    manifest = {"step": checkpoint.step, "identity": identity, "files": files}
+    manifest["sha256"] = digest_value(manifest)
+    (aside / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    for path in (*aside.iterdir(), aside):
+        _sync(path)
+    shutil.rmtree(target, ignore_errors=True)
+    aside.rename(target)
+    _sync(target.parent)
+    for old in _folders(work)[:-KEPT]:
+        shutil.rmtree(old)
+    return target
+
+
+def latest_checkpoint(work: Path, identity: str) -> tuple[Checkpoint | None, list[str]]:
+    """Give the newest whole checkpoint of this very training, and say which were set aside and why."""
+    from safetensors.torch import load_file
+
+    rejected: list[str] = []
+    for folder in reversed(_folders(work)):
+        problem = _damage(folder, identity)
+        if not problem:
+            manifest = json.loads((folder / MANIFEST).read_bytes())
+            weights, optimizer = load_file(folder / WEIGHTS), load_file(folder / OPTIMIZER)
+            return Checkpoint(manifest["step"], weights, optimizer), rejected
+        _set_aside(work, folder)
+        rejected.append(f"checkpoint {folder.name} was set aside: {problem}")
+    return None, rejected
+
+
+def _damage(folder: Path, identity: str) -> str:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        files, sha = manifest["files"], manifest.pop("sha256")
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{MANIFEST} is missing or unreadable"
+    if sha != digest_value(manifest):
+        return f"{MANIFEST} was changed"
+    if manifest["identity"] != identity:
+        return "it belongs to another training"
+    for name in (WEIGHTS, OPTIMIZER):
+        if not (folder / name).is_file() or digest_file(folder / name) != files.get(name):
+            return f"{name} is missing or damaged"
+    return ""
+
+
+def _set_aside(work: Path, folder: Path) -> None:
+    rejected = work / "rejected"
+    rejected.mkdir(exist_ok=True, mode=0o700)
+    shutil.rmtree(rejected / folder.name, ignore_errors=True)
+    folder.rename(rejected / folder.name)
+
+
+def _place(work: Path, step: int) -> Path:
+    return work / "checkpoints" / f"step-{step:06d}"
+
+
+def _folders(work: Path) -> list[Path]:
+    return sorted((work / "checkpoints").glob("step-*"))
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

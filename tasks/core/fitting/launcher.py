@@ -1,0 +1,144 @@
+"""The parent's side of training: starts the trainer, follows its metrics, ends its whole tree.
+
+The trainer is a child process: its memory comes back, and a trainer that is killed is a fact the parent sees.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tasks.core import errors
+from tasks.core.errors import FreshtuneError, HardwareError, ModelError
+from tasks.core.fitting.child import STOPPED, die_with_parent
+from tasks.core.fitting.plan import ERROR, FACTS, METRICS, FitPlan
+
+MESSAGES = "trainer.log"
+PATIENCE = 20.0  # seconds between asking a trainer to stop and killing it
+ROOT = Path(__file__).parents[3]
+
+
+def fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dict[str, Any]:
+    """Train by `plan` in a child process and give the facts of the training; goes on from a checkpoint if there is one.
+
+    Raises the trainer's own error; `HardwareError` when it was killed, `ModelError` when it ended without a word or
+    took longer than the plan allows.
+    """
+    work = plan.work_folder
+    for name in (ERROR, FACTS):
+        (work / name).unlink(missing_ok=True)
+    path = plan.save()
+    seen = _Metrics(work / METRICS)
+    deadline = time.monotonic() + plan.timeout_minutes * 60
+    with _child(plan, path) as process:
+        while process.poll() is None:
+            seen.tell(on_metric)
+            if time.monotonic() > deadline:
+                raise ModelError(
+                    f"Training took longer than {plan.timeout_minutes} minutes.",
+                    cure="Raise training.timeout_minutes; the next start goes on from the last checkpoint.",
+                )
+            time.sleep(0.1)
+    seen.tell(on_metric)
+    if process.returncode:
+        raise _failure(process.returncode, work)
+    facts: dict[str, Any] = json.loads((work / FACTS).read_bytes())
+    return facts
+
+
+def last_loss(path: Path) -> float:
+    """Give the loss of the last step in a metrics file."""
+    return float(json.loads(path.read_text().splitlines()[-1])["loss"])
+
+
+class _Metrics:
+    """Follow a growing file of metrics, telling each step once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.step = path, 0
+
+    def tell(self, on_metric: Callable[[Mapping[str, float]], None]) -> None:
+        lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
+        for metrics in (json.loads(line) for line in lines if line.endswith("\n")):
+            if metrics["step"] > self.step:
+                self.step = metrics["step"]
+                on_metric(metrics)
+
+
+@contextmanager
+def _child(plan: FitPlan, path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start torchrun in a process group of its own; whatever happens, none of the group is left afterwards."""
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={plan.processes}",
+    ]
+    command += ["-m", "tasks.core.fitting.child", str(path)]
+    with (plan.work_folder / MESSAGES).open("ab") as messages:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=_environment(plan.processes),
+            stdin=subprocess.DEVNULL,
+            stdout=messages,
+            stderr=messages,
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call, no lock is taken
+        )
+        try:
+            yield process
+        finally:
+            _end(process)
+
+
+def _environment(processes: int) -> dict[str, str]:
+    threads = max((os.cpu_count() or 1) // processes, 1)
+    quiet = {
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "TORCH_CPP_LOG_LEVEL": "ERROR",
+    }
+    ours = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": str(ROOT)}
+    return {**os.environ, **quiet, **ours}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the tree to stop (it writes a checkpoint), then kill what is left of it."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):  # nobody is left, as it should be
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _failure(code: int, work: Path) -> FreshtuneError:
+    if (work / ERROR).exists():
+        report = json.loads((work / ERROR).read_bytes())
+        kind: type[FreshtuneError] = getattr(errors, report["type"])
+        return kind(report["message"], cure=report["cure"])
+    said = (work / MESSAGES).read_text(errors="replace")[-20_000:]
+    if "Signal 9" in said or code == -signal.SIGKILL:
+        return HardwareError(
+            "The trainer was killed, most likely because memory ran out.",
+            cure="Lower training.batch_tokens and start again: it goes on from the last checkpoint.",
+        )
+    if code == STOPPED or "Signal 15" in said:
+        return errors.Stopped(
+            "Training was stopped.", cure="Start again: it goes on from the last checkpoint."
+        )
+    return ModelError(
+        f"The trainer ended with exit code {code}.", cure=f"Its messages are in {work / MESSAGES}."
+    )

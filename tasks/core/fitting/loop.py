@@ -1,0 +1,189 @@
+"""The training loop: one for one process or many, on a CPU or GPUs, resumable to the same weights.
+
+Legend: ids, mask, labels [batch, time]; labels are -100 outside the reply. The loss of a step is the mean over all
+labelled tokens of its micro-batches on all processes.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from tasks.core.fitting.checkpoints import Checkpoint, latest_checkpoint, save_checkpoint
+from tasks.core.fitting.guards import check_gradient, check_labels, check_loss, check_moved
+from tasks.core.fitting.plan import METRICS, FitPlan
+from tasks.core.fitting.schedule import learning_rate, plan_steps
+from tasks.core.model.adapters import trainable_parameters
+from tasks.core.tokens.batching import IGNORED, collate
+
+Rows = Any  # a datasets.Dataset with columns ids and prompt_length
+
+
+class Trainer:
+    """Train an adapter on token rows by a plan."""
+
+    def __init__(self, plan: FitPlan, model: Any, rows: Rows, accelerator: Accelerator) -> None:
+        self.plan, self.rows, self.accelerator = plan, rows, accelerator
+        self.model = model
+        self.weights = trainable_parameters(model)
+        self.first = {name: weight.detach().clone().cpu() for name, weight in self.weights.items()}
+        self.optimizer = torch.optim.AdamW(
+            self.weights.values(), lr=plan.learning_rate, weight_decay=plan.weight_decay, foreach=False
+        )
+        self.steps = plan_steps(
+            [len(ids) for ids in rows["ids"]],
+            batch_tokens=plan.batch_tokens,
+            micro_batches=plan.accumulation * accelerator.num_processes,
+            seed=plan.seed,
+            epochs=plan.epochs,
+            max_steps=plan.max_steps,
+        )
+        self.wrapped = accelerator.prepare(model) if accelerator.num_processes > 1 else model
+
+    def run(self, stop_asked: Callable[[], bool]) -> dict[str, Any]:
+        """Train to the end, or to a checkpoint when a stop is asked; give the facts of the training.
+
+        Raises `ModelError` when the loss or the gradient is not finite, the gradient is zero, or the adapter inert.
+        """
+        began, notes = self._resume()
+        step = began
+        self.model.train()
+        for step in range(began, len(self.steps)):
+            self._note(step, self._step(step))
+            stopping = stop_asked()
+            if stopping or (step + 1) % self.plan.checkpoint_steps == 0:
+                self._save(step + 1)
+            if stopping:
+                return {"stopped_at": step + 1}
+        moved = check_moved(self.first, self._tensors(self.weights))
+        return {
+            "steps": len(self.steps),
+            "resumed_from": began,
+            "notes": notes,
+            "moved": moved,
+            "trainable": sum(weight.numel() for weight in self.weights.values()),
+            "processes": self.accelerator.num_processes,
+        }
+
+    def _step(self, step: int) -> dict[str, float]:
+        started = time.monotonic()
+        torch.manual_seed(
+            self.plan.seed * 1_000_003 + step
+        )  # dropout depends on the step, not on how often we started
+        rate = learning_rate(step, len(self.steps), self.plan.learning_rate, self.plan.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        mine, labelled, tokens = self._share(self.steps[step])
+        loss = self._backward(mine, labelled)
+        check_loss(loss, step + 1)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.weights.values(), self.plan.clip, foreach=False))
+        check_gradient(norm, step + 1)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        seconds = time.monotonic() - started
+        return {
+            "loss": loss,
+            "learning_rate": rate,
+            "gradient_norm": norm,
+            "tokens": tokens,
+            "seconds": seconds,
+        }
+
+    def _share(self, micro_batches: Sequence[list[int]]) -> tuple[list[Any], int, int]:
+        """Give this process's micro-batches of a step, and the labelled and all tokens of the whole step.
+
+        Where there are too few for all, a process repeats the first one with all labels masked.
+        """
+        all_of_them = [self._tensors_of(batch) for batch in micro_batches]
+        labelled = sum(int((labels[:, 1:] != IGNORED).sum()) for _, _, labels in all_of_them)
+        tokens = sum(int(mask.sum()) for _, mask, _ in all_of_them)
+        check_labels(labelled, sum(len(batch) for batch in micro_batches))
+        while len(all_of_them) % self.accelerator.num_processes:
+            ids, mask, labels = all_of_them[0]
+            all_of_them.append((ids, mask, torch.full_like(labels, IGNORED)))
+        return all_of_them[self.accelerator.process_index :: self.accelerator.num_processes], labelled, tokens
+
+    def _backward(self, micro_batches: list[Any], labelled: int) -> float:
+        """Accumulate the gradient of the mean loss over `labelled` tokens; give that loss, the same on all processes."""
+        total = torch.zeros((), device=self.accelerator.device)
+        for index, (ids, mask, labels) in enumerate(micro_batches):
+            last = index == len(micro_batches) - 1
+            with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
+                logits = self.wrapped(input_ids=ids, attention_mask=mask, use_cache=False).logits
+                loss = summed_loss(logits, labels) / labelled
+                # data-parallel training averages gradients over processes; ours are parts of one sum
+                self.accelerator.backward(loss * self.accelerator.num_processes)
+            total += loss.detach()
+        return float(self.accelerator.reduce(total, "sum"))
+
+    def _tensors_of(self, batch: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        drawn = self.rows[batch]
+        arrays = collate(drawn["ids"], drawn["prompt_length"], self.plan.pad_id)
+        ids, mask, labels = (torch.from_numpy(array).to(self.accelerator.device) for array in arrays)
+        return ids, mask, labels
+
+    def _resume(self) -> tuple[int, list[str]]:
+        checkpoint, notes = latest_checkpoint(self.plan.work_folder, self.plan.identity)
+        began = checkpoint.step if checkpoint else 0
+        if checkpoint:
+            _restore(self.weights, self.optimizer, checkpoint)
+        if self.accelerator.is_main_process:
+            _cut_metrics(self.plan.work_folder / METRICS, began)
+        self.accelerator.wait_for_everyone()
+        return began, notes
+
+    def _save(self, step: int) -> None:
+        if self.accelerator.is_main_process:
+            optimizer = {
+                f"{name}/{part}": value
+                for name, weight in self.weights.items()
+                for part, value in self.optimizer.state[weight].items()
+            }
+            checkpoint = Checkpoint(step, self._tensors(self.weights), self._tensors(optimizer))
+            save_checkpoint(self.plan.work_folder, self.plan.identity, checkpoint)
+        self.accelerator.wait_for_everyone()
+
+    def _note(self, step: int, metrics: dict[str, float]) -> None:
+        if self.accelerator.is_main_process:
+            with (self.plan.work_folder / METRICS).open("a") as file:
+                file.write(json.dumps({"step": step + 1, "steps": len(self.steps), **metrics}) + "\n")
+
+    @staticmethod
+    def _tensors(values: dict[str, Any]) -> dict[str, torch.Tensor]:
+        return {name: value.detach().clone().cpu().contiguous() for name, value in values.items()}
+
+
+def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Sum the cross-entropy in nats of labelled positions; logits [batch, time, vocabulary], labels [batch, time]."""
+    ahead = labels[:, 1:].reshape(-1)
+    chosen = ahead != IGNORED
+    flat = logits[:, :-1].reshape(-1, logits.shape[-1])[chosen].float()
+    return torch.nn.functional.cross_entropy(flat, ahead[chosen], reduction="sum")
+
+
+def _restore(weights: dict[str, Any], optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(checkpoint.weights[name])
+    for name, weight in weights.items():
+        prefix = f"{name}/"
+        parts = {
+            key[len(prefix) :]: value for key, value in checkpoint.optimizer.items() if key.startswith(prefix)
+        }
+        optimizer.state[weight] = {
+            part: value if part == "step" else value.to(weight.device) for part, value in parts.items()
+        }
+
+
+def _cut_metrics(path: Path, step: int) -> None:
+    """Drop the lines after `step`, and a line that a kill cut off: those steps are taken again."""
+    if not path.exists():
+        return
+    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    kept = [line for line in lines if json.loads(line)["step"] <= step]
+    path.write_text("".join(kept))

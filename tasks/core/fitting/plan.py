@@ -1,0 +1,65 @@
+"""All that a trainer needs to know, as one JSON file that parent and child share."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PLAN = "plan.json"
+METRICS = "metrics.jsonl"
+FACTS = "training.json"
+ERROR = "error.json"
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """One training: where its inputs are, where its results go, and every number that shapes it.
+
+    `identity` tells this training from every other, wherever its folders are. `work` keeps checkpoints, metrics and messages across restarts; `output` receives the finished adapter.
+    """
+
+    identity: str
+    base: str
+    base_identity: str
+    tokens: str
+    output: str
+    work: str
+    pad_id: int
+    quantization: str
+    double_quant: bool
+    dtype: str
+    attention: str
+    method: str
+    rank: int
+    alpha: float
+    dropout: float
+    targets: tuple[str, ...]
+    epochs: float
+    max_steps: int
+    learning_rate: float
+    warmup: float
+    weight_decay: float
+    clip: float
+    batch_tokens: int
+    accumulation: int
+    seed: int
+    checkpoint_steps: int
+    gradient_checkpointing: bool
+    processes: int
+    timeout_minutes: int
+
+    @property
+    def work_folder(self) -> Path:
+        """Give the folder that survives a crash."""
+        return Path(self.work)
+
+    def save(self) -> Path:
+        """Write the plan into its work folder and give its path."""
+        path = self.work_folder / PLAN
+        path.write_text(json.dumps(asdict(self), indent=1))
+        return path
+
+
+def load_plan(path: Path) -> FitPlan:
+    """Read what `save` wrote."""
+    values = json.loads(path.read_bytes())
+    return FitPlan(**{**values, "targets": tuple(values["targets"])})
