@@ -23,7 +23,7 @@ def find_logs(paths: tuple[str, ...]) -> list[LogFile]:
         raise DataError("logs.paths is empty.", cure="Give log files with --logs PATH or in the recipe.")
     found: dict[str, LogFile] = {}
     for pattern in paths:
-        files = sorted(glob(pattern, recursive=True)) or [pattern]
+        files = sorted(glob(pattern, recursive=True)) or [pattern]  # noqa: PTH207 - patterns may be absolute
         for path in map(Path, files):
             file = LogFile(path=path, digest=_digest(path))
             found.setdefault(file.digest, file)

@@ -25,7 +25,9 @@ def make_tokenizer() -> Any:
         show_progress=False,
     )
     inner.train_from_iterator(TEXTS, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
+    )
 
 
 def make_base(folder: Path, seed: int = 0) -> Path:

@@ -16,9 +16,15 @@ def quarantine(
     Raises `DataError` when a whole-table expectation failed, or any row when `on_failure` is `stop`.
     """
     failing = result.failing("critical")
-    table = [check for check in result.checks if check.severity == "critical" and not check.passed and not check.row_ids]
+    table = [
+        check
+        for check in result.checks
+        if check.severity == "critical" and not check.passed and not check.row_ids
+    ]
     if table or (failing and on_failure == "stop"):
-        rules = sorted({rule for rules in failing.values() for rule in rules} | {check.expectation for check in table})
+        rules = sorted(
+            {rule for rules in failing.values() for rule in rules} | {check.expectation for check in table}
+        )
         raise DataError(
             f"{result.suite}: {len(failing)} of {result.rows} rows break {', '.join(rules)}.",
             cure="Mend the logs, or set quality.on_failure=quarantine to go on without those rows.",

@@ -138,7 +138,9 @@ def damage(folder: Path) -> str:
     for name, sha in expected.items():
         if digest_file(folder / name) != sha:
             return f"{name} does not have the digest of the manifest"
-    return "" if _record_agrees(folder / RECORD, manifest["receipt"]) else f"{RECORD} is not what was published"
+    return (
+        "" if _record_agrees(folder / RECORD, manifest["receipt"]) else f"{RECORD} is not what was published"
+    )
 
 
 def set_aside(workspace: Path, folder: Path) -> Path:

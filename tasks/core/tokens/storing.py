@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-TOKENS = "tokens.arrow"
+TRAIN, HELD_OUT, TOKENIZER = "train.arrow", "held_out.arrow", "tokenizer"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,53 @@
+"""The gate's rules: a challenger is promoted only if it beats every rival beyond noise."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from tasks.core.judging.statistics import Gain
+
+Outcome = Literal["promote", "keep", "ask"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What happens to the challenger, the reason in one sentence, and the figures behind it."""
+
+    outcome: Outcome
+    reason: str
+    gains: dict[str, dict[str, float]]
+
+
+def decide(gains: Mapping[str, Gain], min_gain: float, mode: str, unfit: str = "") -> Verdict:
+    """Judge a challenger by its gains over `base` and, where there is one, `champion`.
+
+    `unfit` says why a champion that exists could not be compared; then, as without a base, nothing is promoted: a
+    missing baseline is never a win. Neither is a tie, nor a figure that is not a number.
+    """
+    figures = {who: gain.to_json() for who, gain in gains.items()}
+    if unfit or "base" not in gains:
+        return Verdict(
+            "keep", unfit or "The base was not scored, so there is nothing to compare with.", figures
+        )
+    for who, gain in gains.items():
+        if not (math.isfinite(gain.mean) and gain.low > min_gain):  # NaN is never above
+            return Verdict(
+                "keep", f"The gain over the {who} is not beyond noise: {_words(gain, min_gain)}.", figures
+            )
+    passed = "; ".join(f"over the {who} {_words(gain, min_gain)}" for who, gain in gains.items())
+    if mode == "never":
+        return Verdict("keep", f"gate.mode is never; the gains would have passed: {passed}.", figures)
+    if mode == "ask":
+        return Verdict(
+            "ask", f"The gains are beyond noise: {passed}; gate.mode asks for a person's word.", figures
+        )
+    return Verdict("promote", f"The gains are beyond noise: {passed}.", figures)
+
+
+def _words(gain: Gain, min_gain: float) -> str:
+    relation = "above" if gain.low > min_gain else "not above"
+    return (
+        f"{gain.mean:+.3f} nats per token, interval {gain.low:+.3f} to {gain.high:+.3f} ({relation} {min_gain:g}, "
+        f"{gain.groups} requesters)"
+    )

@@ -1,0 +1,84 @@
+"""Scoring: the loss of a model on every held-out row, teacher-forced, on the reply alone.
+
+Legend: ids, mask, labels [batch, time]; a row's loss is the sum over its reply tokens, end of sequence included, in nats.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from tasks.core.store.rows import read_rows, write_rows
+from tasks.core.tokens.batching import IGNORED, collate, ordered_batches
+
+SCORES = "scores.jsonl"
+
+
+class ScorableRow(Protocol):
+    """A row of token ids whose reply begins after `prompt_length`."""
+
+    @property
+    def row_id(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def ids(self) -> list[int]: ...
+    @property
+    def prompt_length(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class RowScore:
+    """One row's summed loss in nats, its reply tokens, and how many of them the model would have chosen."""
+
+    row_id: str
+    group: str
+    loss_sum: float
+    tokens: int
+    correct: int
+
+
+def score_rows(model: Any, rows: Sequence[ScorableRow], batch_tokens: int, pad_id: int) -> list[RowScore]:
+    """Score rows in batches of at most `batch_tokens` padded tokens; the result is in the order of `rows`."""
+    import torch
+
+    scores: dict[int, RowScore] = {}
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        for batch in ordered_batches([len(row.ids) for row in rows], batch_tokens):
+            chosen = [rows[index] for index in batch]
+            scores |= dict(zip(batch, _score(model, chosen, pad_id), strict=True))
+    model.train(was_training)
+    return [scores[index] for index in range(len(rows))]
+
+
+def write_scores(path: Path, scores: Iterable[RowScore]) -> None:
+    """Write scores, one a line."""
+    write_rows(path, (asdict(score) for score in scores))
+
+
+def read_scores(path: Path) -> list[RowScore]:
+    """Read what `write_scores` wrote."""
+    return [RowScore(**row) for row in read_rows(path)]
+
+
+def _score(model: Any, rows: Sequence[ScorableRow], pad_id: int) -> list[RowScore]:
+    import torch
+
+    arrays = collate([row.ids for row in rows], [row.prompt_length for row in rows], pad_id)
+    ids, mask, labels = (torch.from_numpy(array).to(model.device) for array in arrays)
+    logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+    ahead = labels[:, 1:]
+    labelled = ahead != IGNORED
+    # float32 for labelled positions only: [labelled, vocabulary] instead of [batch, time, vocabulary]
+    flat, wanted = logits[:, :-1][labelled].float(), ahead[labelled]
+    losses = torch.zeros(ahead.shape, dtype=torch.float64, device=ahead.device)
+    right = torch.zeros(ahead.shape, dtype=torch.int64, device=ahead.device)
+    losses[labelled] = torch.nn.functional.cross_entropy(flat, wanted, reduction="none").double()
+    right[labelled] = (flat.argmax(-1) == wanted).long()
+    sums, hits, counts = losses.sum(1).tolist(), right.sum(1).tolist(), labelled.sum(1).tolist()
+    return [
+        RowScore(row.row_id, row.group, loss, tokens, correct)
+        for row, loss, tokens, correct in zip(rows, sums, counts, hits, strict=True)
+    ]

@@ -1,0 +1,92 @@
+"""Evaluation: one model scored on the held-out rows, by the same code for base, challenger and champion."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from expectations import predictions
+from tasks.core.errors import ModelError
+from tasks.core.judging.generation import answer
+from tasks.core.judging.metrics import summarize
+from tasks.core.judging.scoring import SCORES, RowScore, score_rows, write_scores
+from tasks.core.model.adapters import load_adapter
+from tasks.core.model.loading import load_base, load_tokenizer
+from tasks.core.quality.checking import check_rows
+from tasks.core.receipts import Adapter, BaseModel, Evaluation, TokenRows
+from tasks.core.settings import EvaluationSettings, ModelSettings
+from tasks.core.store.artifacts import Draft
+from tasks.core.store.rows import write_rows
+from tasks.core.tokens.storing import HELD_OUT, TOKENIZER, TokenRow, load_token_rows
+from tasks.lid import step
+
+REPLIES = "replies.jsonl"
+LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes")
+
+
+@step("evaluation", Evaluation, libraries=LIBRARIES, tags=("gpu",))
+def evaluate_model(
+    draft: Draft,
+    who: Literal["base", "challenger", "champion"],
+    rows: TokenRows,
+    base: BaseModel,
+    adapter: Adapter | None,
+    model: ModelSettings,
+    evaluation: EvaluationSettings,
+) -> Evaluation:
+    """Score every held-out row, quantized as in training, and answer a few questions for people to read."""
+    data = rows.folder(draft.workspace)
+    held_out, tokenizer = load_token_rows(data / HELD_OUT), load_tokenizer(data / TOKENIZER)
+    judged = _load(draft.workspace, base, adapter, model)
+
+    scores = score_rows(judged, held_out, evaluation.batch_tokens, tokenizer.pad_token_id)
+    quality = _check(who, scores, len(held_out))
+    replies = [
+        _reply(judged, tokenizer, row, evaluation.max_new_tokens)
+        for row in _chosen(held_out, evaluation.replies)
+    ]
+
+    write_scores(draft.folder / SCORES, scores)
+    write_rows(draft.folder / REPLIES, replies)
+    (draft.folder / "quality.json").write_text(json.dumps(quality, indent=1))
+    return draft.seal(Evaluation, who=who, metrics=summarize(scores))
+
+
+def _load(workspace: Path, base: BaseModel, adapter: Adapter | None, model: ModelSettings) -> Any:
+    loaded = load_base(
+        base.folder(workspace),
+        model.quantization,
+        double_quant=model.double_quant,
+        dtype=model.dtype,
+        attention=model.attention,
+    )
+    return load_adapter(loaded.model, adapter.folder(workspace)) if adapter else loaded.model
+
+
+def _check(who: str, scores: list[RowScore], expected: int) -> dict[str, Any]:
+    """Insist that every held-out row has a finite score: a gate that compares holes tells nothing."""
+    traits = [
+        {"row_id": score.row_id, "loss": score.loss_sum / max(score.tokens, 1), "tokens": score.tokens}
+        for score in scores
+    ]
+    result = check_rows(traits, predictions.suite())
+    if not result.passed or len(scores) != expected:
+        raise ModelError(
+            f"The {who} has no valid score for {len(result.failing('critical'))} of {expected} held-out rows.",
+            cure="Set model.dtype=float32, or look for broken weights with `freshtune doctor`.",
+        )
+    return result.to_json()
+
+
+def _chosen(rows: list[TokenRow], count: int) -> list[TokenRow]:
+    """Take the first `count` held-out rows by id: ids are hashes, so this is a fixed draw from all of them."""
+    return sorted(rows, key=lambda row: row.row_id)[:count]
+
+
+def _reply(model: Any, tokenizer: Any, row: TokenRow, max_new_tokens: int) -> dict[str, str]:
+    prompt = row.ids[: row.prompt_length]
+    return {
+        "row_id": row.row_id,
+        "prompt": tokenizer.decode(prompt, skip_special_tokens=True),
+        "reference": tokenizer.decode(row.ids[row.prompt_length :], skip_special_tokens=True),
+        "reply": answer(model, tokenizer, prompt, max_new_tokens),
+    }
