@@ -27,9 +27,7 @@ def judge_challenger(
     scores = {who: read_scores(rival.folder(draft.workspace) / SCORES) for who, rival in rivals.items()}
     gains = _gains(read_scores(challenger.folder(draft.workspace) / SCORES), scores, gate)
 
-    verdict = decide(
-        gains, gate.min_gain, gate.mode, merge_ok=True, missing=[unfit_champion] if unfit_champion else []
-    )
+    verdict = decide(gains, gate.min_gain, gate.mode, unfit_champion)
 
     (draft.folder / "decision.json").write_text(
         json.dumps({"outcome": verdict.outcome, "reason": verdict.reason, "gains": verdict.gains}, indent=1)

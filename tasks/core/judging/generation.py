@@ -22,7 +22,6 @@ def answer(
         if temperature
         else {"do_sample": False}
     )
-    # ids: [1, time]
     ids = torch.tensor([list(prompt_ids)], device=model.device)
     with torch.inference_mode():
         whole = model.generate(

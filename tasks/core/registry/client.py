@@ -1,0 +1,221 @@
+"""The registry: our only words with MLflow, for tracking and for model versions.
+
+Runs are addressed by id (the active run of MLflow is thread-local), versions by aliases and tags (never stages).
+"""
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tasks.core.errors import ServiceError
+from tasks.core.registry.lineage import CONTENT_KEY
+
+CHAMPION = "champion"
+BATCH, PARAMS_BATCH, VALUE_LENGTH = 500, 100, 6000
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model."""
+
+    name: str
+    version: int
+    run_id: str
+    created: float
+    aliases: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def open_registry(workspace: Path) -> "Registry":
+    """Open the registry that the environment names (`MLFLOW_TRACKING_URI`), or the workspace's own."""
+    folder = (workspace / "mlflow").absolute()
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if not uri:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Registry(uri or f"sqlite:///{folder}/mlflow.db", "" if uri else f"{folder}/artifacts")
+
+
+class Registry:
+    """One MLflow server or database; every failure to reach it is a `ServiceError`, which a retry may help.
+
+    `artifact_root` is where a new experiment keeps its files; empty leaves that to the server.
+    """
+
+    def __init__(self, tracking_uri: str, artifact_root: str) -> None:
+        self.tracking_uri = tracking_uri
+        self.artifact_root = artifact_root
+        self.where = _without_credentials(tracking_uri)
+        _quiet()
+        with self._speaking():
+            from mlflow import MlflowClient
+
+            self.client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+
+    def start_run(self, experiment: str, name: str, tags: Mapping[str, str]) -> str:
+        """Open a run in an experiment, which is made when it is not there, and give its id."""
+        with self._speaking():
+            found = self.client.get_experiment_by_name(experiment)
+            number = found.experiment_id if found else self._make_experiment(experiment)
+            run = self.client.create_run(number, run_name=name, tags=dict(tags))
+        return str(run.info.run_id)
+
+    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Log parameters; values longer than MLflow takes are cut."""
+        from mlflow.entities import Param
+
+        entities = [Param(name, str(value)[:VALUE_LENGTH]) for name, value in sorted(params.items())]
+        with self._speaking():
+            for start in range(0, len(entities), PARAMS_BATCH):
+                self.client.log_batch(run_id, params=entities[start : start + PARAMS_BATCH])
+
+    def log_metrics(self, run_id: str, rows: Sequence[tuple[str, float, int]]) -> None:
+        """Log metrics as (name, value, step), in batches: 500 at once cost as much as five alone."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        entities = [Metric(name, float(value), now, step) for name, value, step in rows]
+        with self._speaking():
+            for start in range(0, len(entities), BATCH):
+                self.client.log_batch(run_id, metrics=entities[start : start + BATCH])
+
+    def log_files(self, run_id: str, path: Path, place: str) -> None:
+        """Log a file, or the files of a folder, under `place`."""
+        with self._speaking():
+            if path.is_dir():
+                self.client.log_artifacts(run_id, str(path), place)
+            else:
+                self.client.log_artifact(run_id, str(path), place)
+
+    def finish_run(self, run_id: str) -> None:
+        """Close a run as finished."""
+        with self._speaking():
+            self.client.set_terminated(run_id, "FINISHED")
+
+    def register(self, name: str, run_id: str, place: str, tags: Mapping[str, str], description: str) -> int:
+        """Register the model that a run holds under `place`; content that is registered already keeps its version."""
+        known = self.find_content(name, tags[CONTENT_KEY])
+        if known:
+            return known.version
+        from mlflow.exceptions import MlflowException
+
+        with self._speaking():
+            try:
+                self.client.create_registered_model(name)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            source = f"{self.client.get_run(run_id).info.artifact_uri}/{place}"
+            made = self.client.create_model_version(
+                name, source, run_id, tags=dict(tags), description=description
+            )
+        return int(made.version)
+
+    def find_content(self, name: str, content_key: str) -> Version | None:
+        """Find the version with a content key."""
+        found = [version for version in self.versions(name) if version.tags.get(CONTENT_KEY) == content_key]
+        return found[0] if found else None
+
+    def versions(self, name: str) -> list[Version]:
+        """List the versions of a model, newest first; a model that is not there has none."""
+        with self._speaking():
+            if self._model(name) is None:
+                return []
+            numbers = [int(found.version) for found in self._pages(name)]
+            return [self._version(name, number) for number in sorted(numbers, reverse=True)]
+
+    def version(self, name: str, number: int) -> Version | None:
+        """Find one version."""
+        return next((version for version in self.versions(name) if version.version == number), None)
+
+    def champion(self, name: str) -> Version | None:
+        """Find the version that the `champion` alias is on."""
+        with self._speaking():
+            model = self._model(name)
+            number = model.aliases.get(CHAMPION) if model else None
+            return self._version(name, int(number)) if number else None
+
+    def set_champion(self, name: str, number: int, tags: Mapping[str, str]) -> None:
+        """Tag a version, then move the `champion` alias to it."""
+        with self._speaking():
+            for key, value in tags.items():
+                self.client.set_model_version_tag(name, str(number), key, value)
+            self.client.set_registered_model_alias(name, CHAMPION, str(number))
+
+    def download(self, run_id: str, place: str, target: Path) -> Path:
+        """Download what a run holds under `place` into `target` and give its folder."""
+        target.mkdir(parents=True, exist_ok=True)
+        with self._speaking():
+            return Path(self.client.download_artifacts(run_id, place, str(target)))
+
+    def _make_experiment(self, name: str) -> str:
+        place = f"{self.artifact_root}/{name}" if self.artifact_root else None
+        return str(self.client.create_experiment(name, artifact_location=place))
+
+    def _model(self, name: str) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self.client.get_registered_model(name)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+
+    def _pages(self, name: str) -> Iterator[Any]:
+        quoted = name.replace("'", "\\'")
+        token = None
+        while True:
+            page = self.client.search_model_versions(f"name='{quoted}'", max_results=200, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _version(self, name: str, number: int) -> Version:
+        found = self.client.get_model_version(name, str(number))
+        return Version(
+            name=name,
+            version=number,
+            run_id=str(found.run_id or ""),
+            created=found.creation_timestamp / 1000,
+            aliases=tuple(found.aliases or ()),
+            tags=dict(found.tags or {}),
+        )
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """Turn whatever MLflow raises into one sentence that names the address without its credentials."""
+        from mlflow.exceptions import MlflowException
+        from requests.exceptions import RequestException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (MlflowException, RequestException, SQLAlchemyError, ConnectionError) as error:
+            code = getattr(error, "error_code", "")
+            raise ServiceError(
+                f"MLflow at {self.where} did not do what was asked ({type(error).__name__}{f' {code}' if code else ''}).",
+                cure="Check that it runs and that MLFLOW_TRACKING_URI is right; what is done so far is kept.",
+            ) from error
+
+
+def _quiet() -> None:
+    """Set what MLflow reads from the environment, before it is imported, and silence its migrations."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _without_credentials(uri: str) -> str:
+    parts = urlsplit(uri)
+    return uri.replace(f"{parts.netloc}", parts.netloc.rpartition("@")[2], 1) if parts.netloc else uri

@@ -1,0 +1,61 @@
+"""What MLflow serves: questions in, replies out, with the prompt that the model was trained on.
+
+This file is copied into every registered model, so it imports nothing of ours.
+"""
+
+from typing import Any
+
+import mlflow
+import pandas as pd
+import torch
+from mlflow.pyfunc import PythonModel, PythonModelContext
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+
+class SupportModel(PythonModel):
+    """A merged model behind its tokenizer's own template."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the merged model, in 32 bit on a CPU: 16-bit types are slow there."""
+        folder = context.artifacts["model"]
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        dtype = "auto" if device == "cuda" else torch.float32
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=dtype)
+        self.model.to(device).eval()
+
+    def predict(
+        self,
+        context: PythonModelContext,  # noqa: ARG002 - MLflow's signature
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Answer the column `question`, row by row."""
+        replies = [self._answer(question, params or {}) for question in model_input["question"]]
+        return pd.DataFrame({"reply": replies})
+
+    def _answer(self, question: str, params: dict[str, Any]) -> str:
+        prompt = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
+        )
+        batch = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(self.model.device)
+        temperature = float(params.get("temperature", 0.0))
+        sampling = (
+            {"temperature": temperature, "top_p": float(params.get("top_p", 1.0))} if temperature else {}
+        )
+        torch.manual_seed(int(params.get("seed", 0)))
+        with torch.inference_mode():
+            whole = self.model.generate(
+                input_ids=batch["input_ids"],
+                attention_mask=batch["attention_mask"],
+                max_new_tokens=int(params.get("max_new_tokens", 100)),
+                do_sample=bool(temperature),
+                eos_token_id=self.tokenizer.eos_token_id,
+                pad_token_id=self.tokenizer.pad_token_id,
+                **sampling,
+            )
+        reply = whole[0, batch["input_ids"].shape[1] :]
+        return str(self.tokenizer.decode(reply, skip_special_tokens=True)).strip()
+
+
+mlflow.models.set_model(SupportModel())

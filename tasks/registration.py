@@ -1,0 +1,133 @@
+"""Registration: the model becomes a version in MLflow, with its adapter, its lineage and the story of its training."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tasks.core.fitting.plan import METRICS
+from tasks.core.receipts import (
+    Adapter,
+    BaseModel,
+    Evaluation,
+    MergedModel,
+    RawLogs,
+    Receipt,
+    RegisteredModel,
+    TokenRows,
+    ValidExamples,
+)
+from tasks.core.registry.client import Registry, open_registry
+from tasks.core.registry.lineage import CONTENT_KEY, lineage_tags
+from tasks.core.registry.packaging import package
+from tasks.core.report.figures import loss_curve
+from tasks.core.settings import RegistrySettings
+from tasks.core.store.artifacts import Draft
+from tasks.core.store.rows import read_rows
+from tasks.lid import step
+
+MODEL = "model"
+
+
+def _is_known(workspace: Path, receipt: Receipt, _values: Mapping[str, Any]) -> bool:
+    """Ask the registry whether a stored version is still there with the same content."""
+    assert isinstance(receipt, RegisteredModel)  # noqa: S101 - the lid gives what the step made
+    version = open_registry(workspace).version(receipt.name, receipt.version)
+    return version is not None and version.tags.get(CONTENT_KEY) == receipt.content_key
+
+
+@step("registration", RegisteredModel, libraries=("mlflow",), retries=3, confirm=_is_known)
+def register_model(
+    draft: Draft,
+    logs: tuple[RawLogs, ...],
+    examples: ValidExamples,
+    rows: TokenRows,
+    base: BaseModel,
+    adapter: Adapter,
+    merged: MergedModel,
+    evaluations: tuple[Evaluation, ...],
+    registry: RegistrySettings,
+) -> RegisteredModel:
+    """Register merged model, adapter and tokenizer once; the same content never becomes a second version."""
+    tags = lineage_tags(
+        adapter_digest=adapter.adapter_digest,
+        base_digest=base.digest,
+        base_identity=base.identity,
+        examples_digest=examples.digest,
+        token_rows_digest=rows.digest,
+        merged_digest=merged.digest,
+        log_digests=[part.digest for part in logs],
+    )
+    client = open_registry(draft.workspace)
+    known = client.find_content(registry.name, tags[CONTENT_KEY])
+
+    if known:
+        version, run_id = known.version, known.run_id
+    else:
+        run_id = _track(draft, client, adapter, evaluations, tags, registry)
+        version = _register(draft, client, run_id, adapter, merged, tags, registry)
+
+    facts = {"name": registry.name, "version": version, "run_id": run_id, "tags": tags}
+    (draft.folder / "version.json").write_text(json.dumps(facts, indent=1))
+    return draft.seal(
+        RegisteredModel, name=registry.name, version=version, run_id=run_id, content_key=tags[CONTENT_KEY]
+    )
+
+
+def _track(
+    draft: Draft,
+    client: Registry,
+    adapter: Adapter,
+    evaluations: tuple[Evaluation, ...],
+    tags: Mapping[str, str],
+    registry: RegistrySettings,
+) -> str:
+    """Open the MLflow run of this training and log its parameters, metrics and figures."""
+    run_id = client.start_run(registry.experiment, f"adapter-{adapter.adapter_digest[:8]}", tags)
+    client.log_params(run_id, _params(adapter))
+    steps = read_rows(adapter.folder(draft.workspace) / METRICS)
+    names = ("loss", "learning_rate", "gradient_norm")
+    training = [(f"train/{name}", row[name], row["step"]) for row in steps for name in names]
+    scores = [(f"{one.who}/{name}", value, 0) for one in evaluations for name, value in one.metrics.items()]
+    client.log_metrics(run_id, training + scores)
+    loss_curve(steps, draft.work / "loss_curve.png")
+    client.log_files(run_id, draft.work / "loss_curve.png", "figures")
+    client.log_files(run_id, adapter.folder(draft.workspace) / METRICS, "training")
+    return run_id
+
+
+def _register(
+    draft: Draft,
+    client: Registry,
+    run_id: str,
+    adapter: Adapter,
+    merged: MergedModel,
+    tags: Mapping[str, str],
+    registry: RegistrySettings,
+) -> int:
+    packed = draft.work / MODEL
+    shutil.rmtree(packed, ignore_errors=True)
+    package(packed, merged.folder(draft.workspace) / "model", adapter.folder(draft.workspace))
+    client.log_files(run_id, packed, MODEL)
+    proof = merged.proof
+    description = (
+        f"LoRA adapter {adapter.adapter_digest[:12]} on {tags['freshtune.base_identity'][:80]}, merged into the "
+        f"{proof['merged_into']}; logits differ by at most {proof['max_abs_diff']:.2g}."
+    )
+    version = client.register(registry.name, run_id, MODEL, tags, description)
+    client.finish_run(run_id)
+    return version
+
+
+def _params(adapter: Adapter) -> dict[str, Any]:
+    """Name the settings that made the adapter, as `section.field`."""
+    sections = {
+        name: value for name, value in adapter.made_from.items() if name in ("model", "lora", "training")
+    }
+    params = {
+        f"{name}.{field}": value for name, fields in sections.items() for field, value in fields.items()
+    }
+    return {
+        name: value for name, value in params.items() if name != "model.base"
+    }  # a path; the tags say which base
