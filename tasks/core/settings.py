@@ -113,6 +113,10 @@ class ModelSettings(Section):
     attention: Literal["sdpa", "eager"] = "sdpa"
     """Attention implementation."""
 
+    def without_source(self) -> "ModelSettings":
+        """Give what shapes the loading; where the base is from is told by its receipt."""
+        return self.model_copy(update={"base": "", "revision": ""})
+
 
 class LoraSettings(Section):
     """The adapter."""

@@ -1,0 +1,305 @@
+"""The command line: parses, calls a flow, prints, maps errors to exit codes; nothing else."""
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from deployments.run_records import find_run, list_runs, read_run
+from deployments.settings_reading import read_settings
+from tasks.core.errors import BelowBar, FreshtuneError, Stopped
+from tasks.core.settings import Settings
+
+LOGS = click.option(
+    "--logs", multiple=True, metavar="PATH", help="Log file or glob in place of the recipe's; repeatable."
+)
+SETS = click.option(
+    "--set", "sets", multiple=True, metavar="SECTION.FIELD=VALUE", help="Change one setting; repeatable."
+)
+WORKSPACE = click.option("--workspace", metavar="FOLDER", help="Where all files go.  [default: .freshtune]")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+RECIPE = click.argument("recipe", default="demo")
+RECIPE_OPTION = click.option(
+    "--recipe", default="demo", show_default=True, help="Recipe that names the registry's model."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="freshtune")
+def cli() -> None:
+    """New support logs in, a better model out; or no change, and the reason why."""
+
+
+@cli.command()
+@RECIPE
+@LOGS
+@SETS
+@WORKSPACE
+@JSON
+@click.option("--require-promotion", is_flag=True, help="Exit with 5 when the challenger is not promoted.")
+def run(
+    recipe: str,
+    logs: tuple[str, ...],
+    sets: tuple[str, ...],
+    workspace: str | None,
+    as_json: bool,
+    require_promotion: bool,
+) -> None:
+    """Retrain, here and now: logs in, a judged and registered model out.
+
+    RECIPE is a name in deployments/recipes/ or a path.
+
+    \b
+    Example:
+      freshtune run demo
+      freshtune run thunderbird --logs logs/2025-01.jsonl --set training.epochs=1
+    """
+    settings = read_settings(recipe, sets, logs, workspace)
+    outcome = _call("run_retrain", settings, as_json)
+    if require_promotion and outcome["status"] not in ("promoted", "skipped"):
+        raise BelowBar(f"The challenger was not promoted: {outcome['reason']}", cure="See the run's report.")
+
+
+@cli.command()
+@RECIPE
+@LOGS
+@SETS
+@WORKSPACE
+@JSON
+def check(
+    recipe: str, logs: tuple[str, ...], sets: tuple[str, ...], workspace: str | None, as_json: bool
+) -> None:
+    """Check logs: the data chapter only, up to examples, with the quality report.
+
+    \b
+    Example:
+      freshtune check thunderbird --logs 'logs/*.jsonl'
+    """
+    _call("run_check", read_settings(recipe, sets, logs, workspace), as_json)
+
+
+@cli.command()
+@RECIPE
+@SETS
+@WORKSPACE
+@JSON
+def doctor(recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: bool) -> None:
+    """Find out whether everything is wired: versions, device, 4-bit, tokenizer, disk, servers.
+
+    \b
+    Example:
+      freshtune doctor
+    """
+    from deployments.doctor import examine
+
+    settings = read_settings(recipe, sets, (), workspace)
+    _prepare(settings)
+    findings = examine(settings)
+    lines = [f"{finding['state']:<5} {finding['what']:<14} {finding['found']}" for finding in findings]
+    lines += [f"      {'':<14} {finding['cure']}" for finding in findings if finding["cure"]]
+    _print({"schema": 1, "status": "done", "findings": findings}, "\n".join(lines), as_json)
+    if any(finding["state"] == "fail" for finding in findings):
+        sys.exit(4)
+
+
+@cli.command()
+@WORKSPACE
+@JSON
+def runs(workspace: str | None, as_json: bool) -> None:
+    """List past runs, newest first.
+
+    \b
+    Example:
+      freshtune runs
+    """
+    found = list_runs(_workspace(workspace))
+    lines = [f"{one['run_id']:<22} {one['status']:<18} {one['reason'][:58]}" for one in found] or [
+        "No run yet: freshtune run"
+    ]
+    _print({"schema": 1, "status": "done", "runs": found}, "\n".join(lines), as_json)
+
+
+@cli.command()
+@click.argument("name", metavar="RUN", default="latest")
+@WORKSPACE
+@JSON
+@click.option(
+    "--replies", is_flag=True, help="Show replies before and after training; they are text from the logs."
+)
+def show(name: str, workspace: str | None, as_json: bool, replies: bool) -> None:
+    """Show one run: `latest`, its id, or the beginning of its id.
+
+    \b
+    Example:
+      freshtune show latest --replies
+    """
+    folder = find_run(_workspace(workspace), name)
+    text = folder / ("replies.txt" if replies else "summary.txt")
+    record = read_run(folder)
+    _print(
+        record,
+        text.read_text(encoding="utf-8") if text.exists() else f"{record['status']}: {record['reason']}",
+        as_json,
+    )
+
+
+@cli.command()
+@RECIPE_OPTION
+@SETS
+@WORKSPACE
+@JSON
+def models(recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: bool) -> None:
+    """List the registry's versions with their aliases and why they were promoted.
+
+    \b
+    Example:
+      freshtune models
+    """
+    settings = read_settings(recipe, sets, (), workspace)
+    _prepare(settings)
+    from flows.registry_reading import list_versions
+
+    found = list_versions(settings)
+    lines = [
+        f"{one['name']} {one['version']:>3}  {','.join(one['aliases']) or '-':<10} {one['created']}  {one['reason'][:90]}"
+        for one in found
+    ]
+    _print(
+        {"schema": 1, "status": "done", "versions": found},
+        "\n".join(lines or ["No version yet: freshtune run"]),
+        as_json,
+    )
+
+
+@cli.command()
+@click.argument("question")
+@click.option("--model", default="champion", show_default=True, help="`champion` or a version's number.")
+@click.option("--max-new-tokens", default=100, show_default=True, type=click.IntRange(1, 4096))
+@RECIPE_OPTION
+@SETS
+@WORKSPACE
+@JSON
+def ask(
+    question: str,
+    model: str,
+    max_new_tokens: int,
+    recipe: str,
+    sets: tuple[str, ...],
+    workspace: str | None,
+    as_json: bool,
+) -> None:
+    """Ask a registered version one question, formatted exactly as in training.
+
+    \b
+    Example:
+      freshtune ask "My notes do not sync. What can I do?"
+    """
+    settings = read_settings(recipe, sets, (), workspace)
+    _prepare(settings)
+    from flows.answering import answer_question
+
+    answered = answer_question(settings, question, model, max_new_tokens)
+    _print(answered, answered["reply"] or "(the model said nothing)", as_json)
+
+
+def main() -> None:
+    """Run the command line and exit with the code of what happened."""
+    signal.signal(signal.SIGTERM, _stop)
+    as_json = "--json" in sys.argv
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as ending:
+        sys.exit(ending.exit_code)
+    except click.ClickException as error:
+        _fail("SettingsError", error.format_message(), "See --help.", 2, as_json)
+    except FreshtuneError as error:
+        _fail(type(error).__name__, error.message, error.cure, error.exit_code, as_json)
+    except (KeyboardInterrupt, click.Abort):
+        _fail(
+            "Stopped",
+            "Stopped by the keyboard.",
+            "Start again: it goes on from what is complete.",
+            130,
+            as_json,
+        )
+    except BrokenPipeError:
+        os._exit(0)  # whoever read our output has seen enough
+    except Exception as error:  # noqa: BLE001 - a bug: its traceback is kept for whoever mends it
+        _fail(
+            type(error).__name__,
+            "This is a bug in Freshtune.",
+            f"Its traceback is in {_keep_traceback()}.",
+            1,
+            as_json,
+        )
+
+
+def _call(name: str, settings: Settings, as_json: bool) -> dict[str, Any]:
+    """Call a flow, one line a step on standard error, and print what came of it."""
+    _prepare(settings)
+    began = time.monotonic()
+    print("starting …", file=sys.stderr, flush=True)
+    from flows import running
+
+    start: Callable[..., dict[str, Any]] = getattr(running, name)
+    outcome = start(settings, _say_step)
+    print(f"done in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    text = (Path(outcome["run_dir"]) / "summary.txt").read_text(encoding="utf-8")
+    _print(outcome, text, as_json)
+    return outcome
+
+
+def _prepare(settings: Settings) -> None:
+    from flows.environment import prepare
+
+    prepare(settings.workspace)
+
+
+def _say_step(step: Any) -> None:
+    took = "from the store" if step.cached else f"{step.seconds:.1f} s"
+    mark = {"Cached": "·", "Completed": "✓"}.get(step.state, "✗")
+    print(f"  {mark} {step.name:<20} {took}", file=sys.stderr, flush=True)
+
+
+def _print(record: dict[str, Any], text: str, as_json: bool) -> None:
+    click.echo(json.dumps(record, ensure_ascii=False) if as_json else text.rstrip("\n"))
+
+
+def _fail(kind: str, message: str, cure: str, code: int, as_json: bool) -> None:
+    if as_json:
+        error = {"type": kind, "message": message, "cure": cure}
+        click.echo(
+            json.dumps(
+                {"schema": 1, "status": "failed", "reason": message, "error": error}, ensure_ascii=False
+            )
+        )
+    click.echo(f"Error: {message}\n  {cure}", err=True)
+    sys.exit(code)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise Stopped("Stopped by a signal.", cure="Start again: it goes on from what is complete.")
+
+
+def _keep_traceback() -> Path:
+    folder = _workspace(None) / "logs"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"bug-{time.strftime('%Y%m%d-%H%M%S')}.txt"
+    path.write_text(traceback.format_exc(), encoding="utf-8")
+    return path
+
+
+def _workspace(given: str | None) -> Path:
+    return Path(given or Settings().workspace).expanduser().absolute()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The runs of a workspace, as they left themselves in their folders."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tasks.core.errors import SettingsError
+
+OUTCOME = "outcome.json"
+
+
+def list_runs(workspace: Path) -> list[dict[str, Any]]:
+    """Give every run, newest first; one whose outcome is missing or unreadable says so."""
+    folders = sorted((workspace / "runs").glob("*"), reverse=True) if (workspace / "runs").is_dir() else []
+    return [_read(folder) for folder in folders if folder.is_dir()]
+
+
+def find_run(workspace: Path, name: str) -> Path:
+    """Find a run's folder by `latest`, its id, or the beginning of its id."""
+    runs = [str(run["run_id"]) for run in list_runs(workspace)]
+    if not runs:
+        raise SettingsError(f"There is no run in {workspace}.", cure="Start one with `freshtune run`.")
+    found = runs[:1] if name == "latest" else [run for run in runs if run.startswith(name)]
+    if name in found:
+        found = [name]
+    if len(found) != 1 or not name:
+        count = "no run" if not found else f"{len(found)} runs"
+        raise SettingsError(f"{count.capitalize()} of that name.", cure="See `freshtune runs` for the ids.")
+    return workspace / "runs" / found[0]
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """Give a run's public figures."""
+    return _read(folder)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((folder / OUTCOME).read_bytes())
+        return {**record, "run_id": folder.name} if isinstance(record, dict) else _unreadable(folder)
+    except FileNotFoundError:
+        return {
+            **_unreadable(folder),
+            "status": "unfinished",
+            "reason": "It was ended before its end; start it again.",
+        }
+    except ValueError:
+        return _unreadable(folder)
+
+
+def _unreadable(folder: Path) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "run_id": folder.name,
+        "status": "unreadable",
+        "reason": f"{OUTCOME} is damaged.",
+        "run_dir": str(folder),
+    }

@@ -1,0 +1,182 @@
+"""Settings from recipes and the command line: defaults < recipe < `--set` < `--logs`; all mistakes at once."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from tasks.core.errors import SettingsError
+from tasks.core.settings import Settings
+
+RECIPES = Path(__file__).with_name("recipes")
+Tree = dict[str, Any]
+
+
+def read_settings(
+    recipe: str, sets: Sequence[str] = (), logs: Sequence[str] = (), workspace: str | None = None
+) -> Settings:
+    """Read a recipe, by name or path, and what the command line changes in it.
+
+    Relative paths in a recipe are relative to its folder, others to the current one.
+    Raises `SettingsError` that lists every mistake with its value, limit and cure.
+    """
+    path = find_recipe(recipe)
+    tree = _absolute(_read(path), path.parent)
+    given: Tree = {}
+    for text in sets:
+        _put(given, text)
+    tree = _merge(tree, _absolute(given, Path.cwd()))
+    if logs:
+        tree.setdefault("logs", {})["paths"] = [str(Path(one).expanduser().absolute()) for one in logs]
+    if workspace:
+        tree["workspace"] = workspace
+    settings = _validate(tree, path)
+    return settings.model_copy(update={"workspace": settings.workspace.expanduser().absolute()})
+
+
+def find_recipe(recipe: str) -> Path:
+    """Find a recipe by its name in `deployments/recipes/`, or by its path."""
+    path = RECIPES / f"{recipe}.yaml" if "/" not in recipe and "." not in recipe else Path(recipe)
+    if not path.is_file():
+        raise SettingsError(
+            f"There is no recipe {recipe}.", cure=f"Give a path, or one of: {', '.join(recipe_names())}."
+        )
+    return path.absolute()
+
+
+def recipe_names() -> list[str]:
+    """Name the recipes that come with Freshtune."""
+    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+
+
+class _Strict(yaml.SafeLoader):
+    """YAML without repeated keys: the second would win in silence."""
+
+
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> Tree:
+    keys = [loader.construct_object(key) for key, _ in node.value]
+    repeated = {str(key) for key in keys if keys.count(key) > 1}
+    if repeated:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"{', '.join(sorted(repeated))} appears twice", node.start_mark
+        )
+    return {str(name): value for name, value in loader.construct_mapping(node, deep=True).items()}
+
+
+_Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _read(path: Path) -> Tree:
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Strict) or {}  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = getattr(error, "problem", None) or type(error).__name__
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise SettingsError(f"{path}{where}: {problem}.", cure="Mend the YAML.") from error
+    if not isinstance(tree, dict):
+        raise SettingsError(
+            f"{path} is not a mapping of sections.", cure="See deployments/recipes/demo.yaml."
+        )
+    return tree
+
+
+def _put(tree: Tree, text: str) -> None:
+    """Put `section.field=value` into a tree; the value is read as YAML."""
+    name, is_set, value = text.partition("=")
+    if not is_set or not name:
+        raise SettingsError(
+            f"--set {text} is not of the form section.field=value.",
+            cure="For example: --set training.epochs=2",
+        )
+    try:
+        parsed = yaml.safe_load(value) if value else ""
+    except yaml.YAMLError as error:
+        raise SettingsError(f"--set {name}: the value cannot be read.", cure="Quote it.") from error
+    *sections, field = name.split(".")
+    for section in sections:
+        inner = tree.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise SettingsError(f"--set {name}: {section} is set twice.", cure="Set its fields one by one.")
+        tree = inner
+    tree[field] = parsed
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
+    merged = dict(below)
+    for name, value in above.items():
+        old = merged.get(name)
+        merged[name] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _absolute(tree: Tree, folder: Path) -> Tree:
+    """Make the paths of a tree absolute; a base is a path when it looks like one or is one."""
+    tree = {name: dict(value) if isinstance(value, dict) else value for name, value in tree.items()}
+    logs, model = tree.get("logs"), tree.get("model")
+    if isinstance(logs, dict) and isinstance(logs.get("paths"), (str, list)):
+        paths = [logs["paths"]] if isinstance(logs["paths"], str) else logs["paths"]
+        logs["paths"] = [str((folder / Path(str(one)).expanduser()).absolute()) for one in paths]
+    base = model.get("base") if isinstance(model, dict) else None
+    if isinstance(model, dict) and isinstance(base, str) and base:
+        place = folder / Path(base).expanduser()
+        if base.startswith((".", "/", "~")) or place.is_dir():
+            model["base"] = str(place.resolve())
+    return tree
+
+
+def _validate(tree: Tree, path: Path) -> Settings:
+    mistakes = []
+    settings = None
+    try:
+        settings = Settings.model_validate(tree)
+    except ValidationError as error:
+        mistakes = [_sentence(one) for one in error.errors(include_url=False)]
+    model = tree.get("model")
+    if isinstance(model, dict) and (problem := _hub_mistake(model)):
+        mistakes.append(problem)
+    if mistakes or settings is None:
+        count = f"{len(mistakes)} settings are wrong" if len(mistakes) > 1 else "A setting is wrong"
+        lines = "".join(f"\n  - {line}" for line in mistakes)
+        raise SettingsError(
+            f"{count}:{lines}\n", cure=f"Change them in {path} or with --set; nothing has run."
+        )
+    return settings
+
+
+def _hub_mistake(model: Tree) -> str:
+    base, revision = model.get("base"), model.get("revision")
+    if isinstance(base, str) and base and not base.startswith("/") and not revision:
+        return f"model.base is {base}, a hub id without model.revision (and not a folder): pin its commit, or give a folder."
+    return ""
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    """Say one mistake: which field, what was given, what is allowed."""
+    name = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{name} is not a setting{_meant(error['loc'])}."
+    given = (
+        repr(error["input"])
+        if isinstance(error["input"], (str, int, float, bool, type(None)))
+        else type(error["input"]).__name__
+    )
+    message = str(error["msg"])
+    return f"{name} is {given[:60]}: {message[0].lower()}{message[1:]}."
+
+
+def _meant(loc: Sequence[Any]) -> str:
+    section: Any = Settings
+    for part in loc[:-1]:
+        field = (
+            section.model_fields.get(str(part))
+            if isinstance(section, type) and issubclass(section, BaseModel)
+            else None
+        )
+        section = field.annotation if field else None
+    names = list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
+    close = difflib.get_close_matches(str(loc[-1]), names, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(names)}" if names else ""

@@ -1,0 +1,45 @@
+"""One answer from a registered version, formatted exactly as in training."""
+
+from typing import Any
+
+from tasks.core.errors import ModelError, SettingsError
+from tasks.core.judging.generation import answer
+from tasks.core.model.loading import load_base, load_tokenizer
+from tasks.core.registry.client import CHAMPION, Registry, Version, open_registry
+from tasks.core.settings import Settings
+from tasks.core.text.normalization import neutralize_markers, normalize_text
+from tasks.core.tokens.prompts import encode, has_control_token, render_prompt
+
+
+def answer_question(settings: Settings, question: str, model: str, max_new_tokens: int) -> dict[str, Any]:
+    """Answer `question` with the version `model` (a number, or `champion`), cleaned and rendered as in training.
+
+    Raises `SettingsError` when there is no such version or the question is empty.
+    """
+    client = open_registry(settings.workspace)
+    version = _choose(client, settings.registry.name, model)
+    folder = client.download(
+        version.run_id, "model/artifacts/model", settings.workspace / "answers" / version.run_id
+    )
+    tokenizer = load_tokenizer(folder)
+    text = neutralize_markers(normalize_text(question))
+    if not text:
+        raise SettingsError("The question is empty.", cure='Ask something: freshtune ask "How do I …?"')
+    if has_control_token(tokenizer, text):
+        raise ModelError("The question holds a control token of this base.", cure="Ask without it.")
+    loaded = load_base(folder, "none", dtype=settings.model.dtype, attention=settings.model.attention)
+    reply = answer(loaded.model, tokenizer, encode(tokenizer, render_prompt(tokenizer, text)), max_new_tokens)
+    return {"schema": 1, "name": version.name, "version": version.version, "reply": reply}
+
+
+def _choose(client: Registry, name: str, model: str) -> Version:
+    version = client.champion(name) if model == CHAMPION else None
+    if model.isdecimal():
+        version = client.version(name, int(model))
+    if version is None:
+        known = ", ".join(str(one.version) for one in client.versions(name)) or "none"
+        raise SettingsError(
+            f"There is no version {model} of {name}.",
+            cure=f"Registered are: {known}. `freshtune run` makes one.",
+        )
+    return version

@@ -1,0 +1,34 @@
+"""The environment of a run: set before Prefect and MLflow are imported, since they read it once."""
+
+import os
+from pathlib import Path
+
+
+def prepare(workspace: Path) -> None:
+    """Keep every file under `workspace`, every library quiet, and nothing on the network but configured servers."""
+    place = workspace.absolute()
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ours = {"PREFECT_LOCAL_STORAGE_PATH": f"{place}/store"}
+    if not os.environ.get("PREFECT_API_URL"):
+        ours["PREFECT_HOME"] = f"{place}/prefect"
+    os.environ.update(ours)
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+DEFAULTS = {
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_TO_CONSOLE": "false",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_CLI_COLORS": "false",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GX_ANALYTICS_ENABLED": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+}

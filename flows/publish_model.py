@@ -1,0 +1,43 @@
+"""The publishing chapter: merge with proof, register, ask the gate, move the alias."""
+
+from flows.judge_adapter import JudgedAdapter
+from flows.prepare_data import PreparedData
+from flows.train_adapter import TrainedAdapter
+from tasks.core.receipts import Promotion
+from tasks.core.settings import Settings
+from tasks.gating import judge_challenger
+from tasks.merging import merge_adapter
+from tasks.promotion import promote_model
+from tasks.registration import register_model
+
+
+def publish_model(
+    data: PreparedData, trained: TrainedAdapter, judged: JudgedAdapter, settings: Settings
+) -> Promotion:
+    """Register what was trained, and promote it if the gate says so."""
+    place, evaluation = settings.workspace, settings.evaluation
+    merged = merge_adapter(
+        place,
+        trained.adapter,
+        trained.base,
+        trained.rows,
+        settings.model.without_source(),
+        evaluation.merge_rows,
+        evaluation.max_merge_difference,
+        evaluation.min_merge_match,
+    )
+    registered = register_model(
+        place,
+        data.logs,
+        data.examples,
+        trained.rows,
+        trained.base,
+        trained.adapter,
+        merged,
+        judged.evaluations,
+        settings.registry,
+    )
+    decision = judge_challenger(
+        place, judged.challenger, judged.base, judged.champion, merged, settings.gate, judged.unfit_champion
+    )
+    return promote_model(place, registered, decision)

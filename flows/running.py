@@ -1,0 +1,51 @@
+"""A run from a door: the flow is called, its journal is followed, and Prefect's last words are waited for."""
+
+import time
+from collections.abc import Callable
+from typing import Any, cast
+from uuid import UUID
+
+from prefect import Flow, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import State
+
+from flows.retrain import check, retrain
+from tasks.core.settings import Settings
+from tasks.lid import JOURNAL, Journal, StepRun
+
+PATIENCE = 8.0  # seconds; without it the ephemeral server loses the last rows when the process ends
+
+
+def run_retrain(settings: Settings, on_step: Callable[[StepRun], None]) -> dict[str, Any]:
+    """Run the whole story here and now; give the public figures. Raises what the flow raised."""
+    return _run(retrain, settings, on_step)
+
+
+def run_check(settings: Settings, on_step: Callable[[StepRun], None]) -> dict[str, Any]:
+    """Run the data chapter here and now; give the public figures. Raises what the flow raised."""
+    return _run(check, settings, on_step)
+
+
+def _run(story: Flow[..., Any], settings: Settings, on_step: Callable[[StepRun], None]) -> dict[str, Any]:
+    followed = Journal(on_step=on_step)
+    token = JOURNAL.set(followed)
+    try:
+        state = cast("State[Any]", story(settings, return_state=True))
+    finally:
+        JOURNAL.reset(token)
+    if state.state_details.flow_run_id:
+        _drain(state.state_details.flow_run_id, len(followed.steps))
+    outcome: dict[str, Any] = state.result()
+    return outcome
+
+
+def _drain(flow_run_id: UUID, steps: int) -> None:
+    """Wait until the server has every task run in its final state."""
+    mine = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
+    deadline = time.monotonic() + PATIENCE
+    with get_client(sync_client=True) as client:
+        while time.monotonic() < deadline:
+            runs = client.read_task_runs(flow_run_filter=mine)
+            if len(runs) >= steps and all(run.state and run.state.is_final() for run in runs):
+                return
+            time.sleep(0.2)

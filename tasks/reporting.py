@@ -1,0 +1,301 @@
+"""Reporting: what a run leaves behind: its folder, its report, and what Prefect and MLflow show of it."""
+
+import json
+import os
+import secrets
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+
+from tasks.core.errors import FreshtuneError, ServiceError
+from tasks.core.fitting.plan import METRICS
+from tasks.core.receipts import (
+    Adapter,
+    Decision,
+    Evaluation,
+    Examples,
+    MergedModel,
+    Promotion,
+    Receipt,
+    RegisteredModel,
+    TokenRows,
+    ValidExamples,
+)
+from tasks.core.registry.client import open_registry
+from tasks.core.report.figures import loss_curve
+from tasks.core.report.page import render_page
+from tasks.core.report.summary import RunSummary
+from tasks.core.report.tables import (
+    evaluation_table,
+    replies_text,
+    rows_table,
+    summary_markdown,
+    terminal_summary,
+)
+from tasks.core.settings import Settings
+from tasks.core.store.ledger import add_counts
+from tasks.core.store.rows import LEDGER, read_rows
+from tasks.lid import Journal, journal
+
+R = TypeVar("R", bound=Receipt)
+FIGURE, REPORT, OUTCOME = "loss_curve.png", "report.html", "outcome.json"
+
+
+@dataclass
+class Run:
+    """One run while it goes on: its folder, its journal, and at the end its public figures."""
+
+    settings: Settings
+    run_id: str
+    journal: Journal
+    began: float = field(default_factory=time.monotonic)
+    started: str = field(default_factory=lambda: time.strftime("%Y-%m-%d %H:%M:%S %z"))
+    outcome: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Give the run's folder."""
+        return self.settings.workspace / "runs" / self.run_id
+
+    def find(self, kind: type[R]) -> R | None:
+        """Give the last receipt of a kind, if the run came so far."""
+        return next((one for one in reversed(self.journal.receipts) if type(one) is kind), None)
+
+    def evaluations(self) -> dict[str, Evaluation]:
+        """Give the evaluations by whom they are of."""
+        return {one.who: one for one in self.journal.receipts if isinstance(one, Evaluation)}
+
+
+@contextmanager
+def recorded(settings: Settings) -> Iterator[Run]:
+    """Open a run's folder, and leave in it what the run did, also when it fails."""
+    run = Run(settings, f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}", journal())
+    run.folder.mkdir(parents=True, mode=0o700)
+    text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    (run.folder / "settings.yaml").write_text(text, encoding="utf-8")
+    try:
+        yield run
+    except FreshtuneError as error:
+        report = {"type": type(error).__name__, "message": error.message, "cure": error.cure}
+        _leave(run, _summarize(run, "failed", error.message, {**report, "exit_code": error.exit_code}))
+        raise
+    status, reason = _verdict(run)
+    _leave(run, _summarize(run, status, reason, None))
+
+
+def _verdict(run: Run) -> tuple[str, str]:
+    """Say how the run ended, and why."""
+    promotion, decision, registered = run.find(Promotion), run.find(Decision), run.find(RegisteredModel)
+    if promotion is None or decision is None or registered is None:
+        examples = run.find(ValidExamples)
+        return "checked", f"{examples.counts['kept'] if examples else 0} examples are ready to train on."
+    news = not all(step.cached for step in run.journal.steps)
+    champion = open_registry(run.settings.workspace).champion(registered.name)
+    number = champion.version if champion else 0
+    if promotion.moved and number == registered.version:
+        return (
+            ("promoted", decision.reason)
+            if news
+            else ("skipped", f"Nothing is new: version {number} is champion already.")
+        )
+    if promotion.moved:
+        return (
+            "kept",
+            f"Version {registered.version} passed the gate before, but a person has made version {number} champion.",
+        )
+    if decision.outcome == "ask":
+        return "awaiting-approval", decision.reason
+    return ("kept", decision.reason) if news else ("skipped", f"Nothing is new. {decision.reason}")
+
+
+def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None) -> RunSummary:
+    adapter, merged, decision = run.find(Adapter), run.find(MergedModel), run.find(Decision)
+    evaluations = run.evaluations()
+    return RunSummary(
+        status=status,
+        reason=reason,
+        run_id=run.run_id,
+        started=run.started,
+        seconds=round(time.monotonic() - run.began, 1),
+        rows=_rows(run),
+        reasons=_reasons(run),
+        steps=[asdict(step) for step in run.journal.steps],
+        model=_model(run),
+        metrics={who: one.metrics for who, one in evaluations.items()},
+        gains=decision.gains if decision else {},
+        merge=merged.proof if merged else {},
+        training=_challenger(run).training if adapter else {},
+        quality=_quality(run),
+        settings=run.settings.model_dump(
+            mode="json", exclude={"workspace": True, "logs": {"paths"}, "model": {"base"}}
+        ),
+        warnings=list(run.journal.warnings),
+        replies=_replies(run, evaluations),
+        samples=_samples(run),
+        error=error,
+    )
+
+
+def _challenger(run: Run) -> Adapter:
+    """Give the adapter that was trained; a champion's adapter comes later and has no training of ours."""
+    return next(one for one in run.journal.receipts if isinstance(one, Adapter))
+
+
+def _rows(run: Run) -> dict[str, int]:
+    """Count rows at the last step that all of them have passed; shards that go separate ways are added up."""
+    for kind in (TokenRows, ValidExamples, Examples):
+        found = run.find(kind)
+        if found:
+            return {
+                name: count for name, count in found.counts.items() if name not in ("tokens", "reply_tokens")
+            }
+    data = [one for one in run.journal.receipts if "in" in one.counts]
+    last = [one for one in data if type(one) is type(data[-1])] if data else []
+    return add_counts(one.counts for one in last) if last else {}
+
+
+def _reasons(run: Run) -> dict[str, int]:
+    rules: Counter[str] = Counter()
+    for folder in _folders(run):
+        if (folder / LEDGER).exists():
+            rules.update(
+                f"{entry['fate'].replace('_', ' ')}: {entry['rule'].replace('_', ' ')}"
+                for entry in read_rows(folder / LEDGER)
+            )
+    return dict(rules.most_common())
+
+
+def _quality(run: Run) -> list[dict[str, Any]]:
+    """Give what the expectations said, door by door; the parts of one door are numbered."""
+    found = [
+        json.loads((folder / "quality.json").read_bytes())
+        for folder in _folders(run)
+        if (folder / "quality.json").exists()
+    ]
+    totals = Counter(door["suite"] for door in found)
+    seen: Counter[str] = Counter()
+    doors = []
+    for door in found:
+        seen[door["suite"]] += 1
+        part = f"part {seen[door['suite']]} of {totals[door['suite']]}" if totals[door["suite"]] > 1 else ""
+        doors.append({**door, "part": part})
+    return doors
+
+
+def _folders(run: Run) -> list[Path]:
+    """Give every artifact's folder once, in the order in which they came."""
+    return list(dict.fromkeys(one.folder(run.settings.workspace) for one in run.journal.receipts))
+
+
+def _model(run: Run) -> dict[str, Any]:
+    registered = run.find(RegisteredModel)
+    if registered is None:
+        return {}
+    version = open_registry(run.settings.workspace).version(registered.name, registered.version)
+    return {
+        "name": registered.name,
+        "version": registered.version,
+        "aliases": list(version.aliases) if version else [],
+        "adapter_digest": _challenger(run).adapter_digest,
+        "mlflow_run_id": registered.run_id,
+    }
+
+
+def _replies(run: Run, evaluations: dict[str, Evaluation]) -> list[dict[str, str]]:
+    if not {"base", "challenger"} <= set(evaluations):
+        return []
+    place = run.settings.workspace
+    sides = {
+        who: read_rows(evaluations[who].folder(place) / "replies.jsonl") for who in ("base", "challenger")
+    }
+    return [
+        {
+            "question": base["prompt"],
+            "reference": base["reference"],
+            "base": base["reply"],
+            "challenger": tuned["reply"],
+        }
+        for base, tuned in zip(sides["base"], sides["challenger"], strict=True)
+    ]
+
+
+def _samples(run: Run) -> list[dict[str, Any]]:
+    rows = run.find(TokenRows)
+    return read_rows(rows.folder(run.settings.workspace) / "samples.jsonl") if rows else []
+
+
+def _leave(run: Run, summary: RunSummary) -> None:
+    """Write the run's folder, the outcome last, and show the run in Prefect and MLflow."""
+    folder = run.folder
+    figure = _figure(run)
+    _write(folder / "receipts.json", json.dumps([_named(one) for one in run.journal.receipts], indent=1))
+    _write(folder / "quality.json", json.dumps(summary.quality, indent=1))
+    _write(folder / "evaluation.json", json.dumps(evaluation_table(summary), indent=1))
+    _write(folder / "samples.json", json.dumps(summary.samples, indent=1, ensure_ascii=False))
+    _write(folder / "replies.txt", replies_text(summary.replies))
+    _write(folder / REPORT, render_page(summary, figure))
+    _write(folder / "public_report.html", render_page(summary.public(), figure))
+    if summary.status not in ("failed", "skipped"):
+        _upload(run, summary)
+    report = os.path.relpath(folder / REPORT)
+    _write(folder / "summary.txt", terminal_summary(summary, report))
+    run.outcome = {"schema": 1, **summary.to_json(), "run_dir": str(folder), "report": str(folder / REPORT)}
+    _write(folder / OUTCOME, json.dumps(run.outcome, indent=1))
+    _show(run, summary)
+
+
+def _figure(run: Run) -> bytes | None:
+    if run.find(Adapter) is None:
+        return None
+    metrics = _challenger(run).folder(run.settings.workspace) / METRICS
+    shutil.copyfile(metrics, run.folder / METRICS)
+    loss_curve(read_rows(metrics), run.folder / FIGURE)
+    return (run.folder / FIGURE).read_bytes()
+
+
+def _named(receipt: Receipt) -> dict[str, Any]:
+    return {"kind": type(receipt).__name__, **receipt.model_dump(mode="json")}
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a private file in one move."""
+    aside = path.with_suffix(".writing")
+    aside.write_text(text, encoding="utf-8")
+    aside.chmod(0o600)
+    aside.rename(path)
+
+
+def _upload(run: Run, summary: RunSummary) -> None:
+    """Add the public report to the MLflow run; a report that cannot be sent stays in the run's folder."""
+    registered = run.find(RegisteredModel)
+    if registered is None:
+        return
+    client = open_registry(run.settings.workspace)
+    try:
+        for name in ("public_report.html", "quality.json", "evaluation.json", "settings.yaml"):
+            client.log_files(registered.run_id, run.folder / name, "report")
+    except ServiceError as error:
+        summary.warnings.append(f"The report was not sent to MLflow: {error.message}")
+
+
+def _show(run: Run, summary: RunSummary) -> None:
+    create_markdown_artifact(
+        key="summary", markdown=summary_markdown(summary), description="How the run ended"
+    )
+    if summary.rows:
+        create_table_artifact(key="rows", table=rows_table(summary), description="Where the rows went")
+    if summary.metrics:
+        create_table_artifact(
+            key="evaluation", table=evaluation_table(summary), description="Held-out figures"
+        )
+    create_link_artifact(
+        key="report", link=(run.folder / REPORT).as_uri(), description="The run's report on its machine"
+    )
