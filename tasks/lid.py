@@ -232,7 +232,7 @@ def _build(
             with drafting(workspace, lid.name, key, inputs) as draft:
                 receipt = work(draft, *args, **kwargs)
     create_markdown_artifact(
-        key=f"{lid.name}-receipt",
+        key=f"{lid.name}-receipt".replace("_", "-"),
         markdown=f"```json\n{receipt.model_dump_json(indent=2)}\n```",
         description=f"Receipt of {lid.name}",
     )

@@ -87,6 +87,15 @@ def recorded(settings: Settings) -> Iterator[Run]:
         report = {"type": type(error).__name__, "message": error.message, "cure": error.cure}
         _leave(run, _summarize(run, "failed", error.message, {**report, "exit_code": error.exit_code}))
         raise
+    except Exception as error:
+        report = {
+            "type": type(error).__name__,
+            "message": "A bug in Freshtune ended the run.",
+            "cure": "Report it.",
+            "exit_code": 1,
+        }
+        _leave(run, _summarize(run, "failed", report["message"], report))
+        raise
     status, reason = _verdict(run)
     _leave(run, _summarize(run, status, reason, None))
 

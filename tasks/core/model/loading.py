@@ -99,6 +99,7 @@ def load_base(
             f"The base {folder} cannot be loaded ({type(error).__name__}).",
             cure="Check the folder with `freshtune doctor`; its config.json and weights must belong together.",
         ) from error
+    _keep_arithmetic(model, compute)
     quantized, share = quantized_layers(model)
     _insist_on_quantization(quantization, quantized, share)
     return LoadedBase(model.eval(), quantized, share, str(compute).removeprefix("torch."))
@@ -134,6 +135,21 @@ def quantized_layers(model: Any) -> tuple[tuple[str, ...], float]:
     inside = sum(module.in_features * module.out_features for module in quantized.values())
     outside = sum(_elements_outside(model, set(quantized)))
     return tuple(sorted(quantized)), inside / max(inside + outside, 1)
+
+
+def _keep_arithmetic(model: Any, compute: Any) -> None:
+    """Score in the arithmetic that was asked for.
+
+    On CPUs with AVX512-BF16, bitsandbytes silently repacks a 4-bit layer at its first forward in eval mode and computes
+    in bfloat16 from then on: logits of the starter model moved by 0.11, so the model that was scored was not the one
+    that was trained, and not the same one on every machine.
+    """
+    import torch
+    from bitsandbytes.nn import Linear4bit
+
+    for module in model.modules():
+        if compute == torch.float32 and isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _elements_outside(model: Any, quantized: set[str]) -> Iterator[int]:

@@ -39,15 +39,14 @@ def write_merged(
     dtype: str,
     device: str,
 ) -> str:
-    """Merge an adapter into its base and save the result in the base's own type; say what it was merged into.
+    """Merge an adapter into its base and save the result; say what it was merged into.
 
     `quantized` names the layers that were NF4 while training; each goes through the same quantization round trip.
-    The arithmetic is done in the type of the training.
+    The result is saved in the type of the training's arithmetic, so nothing is rounded after the proof.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
-    stored = AutoConfig.from_pretrained(str(base), local_files_only=True).dtype or torch.float32
     compute = compute_dtype(dtype, device)
     model = AutoModelForCausalLM.from_pretrained(str(base), local_files_only=True, dtype=compute).to(device)
     with torch.inference_mode():
@@ -55,7 +54,7 @@ def write_merged(
             layer = model.get_submodule(name)
             layer.weight.data = _round_trip(layer.weight.data, double_quant)
         merged = load_adapter(model, adapter).merge_and_unload(safe_merge=True)
-    merged.to(stored).save_pretrained(str(target), safe_serialization=True, max_shard_size="2GB")
+    merged.save_pretrained(str(target), safe_serialization=True, max_shard_size="2GB")
     return "dequantized NF4 base" if quantized else "base"
 
 

@@ -58,11 +58,16 @@ class Registry:
             self.client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
 
     def start_run(self, experiment: str, name: str, tags: Mapping[str, str]) -> str:
-        """Open a run in an experiment, which is made when it is not there, and give its id."""
+        """Open a run in an experiment, which is made when it is not there, and give its id.
+
+        A run of the same content, left open by a registration that was killed, is gone on with.
+        """
         with self._speaking():
             found = self.client.get_experiment_by_name(experiment)
             number = found.experiment_id if found else self._make_experiment(experiment)
-            run = self.client.create_run(number, run_name=name, tags=dict(tags))
+            same = f"tags.`{CONTENT_KEY}` = '{tags[CONTENT_KEY]}'"
+            runs = self.client.search_runs([number], same, max_results=1)
+            run = runs[0] if runs else self.client.create_run(number, run_name=name, tags=dict(tags))
         return str(run.info.run_id)
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
@@ -211,9 +216,9 @@ def _quiet() -> None:
     os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
 
 
 def _without_credentials(uri: str) -> str:

@@ -2,30 +2,29 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 SMOOTHING = 0.9
-ACCENT, PALE, INK = "#0f766e", "#99d5cf", "#334155"
+ACCENT, PALE, INK, SOFT, RULE = "#0f766e", "#8ccfc6", "#1f2933", "#5f6f7f", "#e3e8ee"
+HELD_OUT = "#b45309"
 
 
 def loss_curve(metrics: Sequence[Mapping[str, float]], target: Path) -> None:
-    """Draw training loss by optimizer step, as measured and smoothed."""
+    """Draw training loss by optimizer step: as measured, smoothed, and on held-out rows where `held_out_loss` is.
+
+    The file holds neither date nor version, and the style is matplotlib's own whatever a `matplotlibrc` says.
+    """
+    import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    steps = [row["step"] for row in metrics]
-    losses = [row["loss"] for row in metrics]
-    figure = Figure(figsize=(8, 3.4), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.plot(steps, losses, color=PALE, linewidth=1, label="each step")
-    axes.plot(steps, smooth(losses), color=ACCENT, linewidth=2.2, label="smoothed")
-    axes.set_xlabel("optimizer step", color=INK)
-    axes.set_ylabel("training loss (nats per token)", color=INK)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#e2e8f0", linewidth=0.8)
-    axes.tick_params(colors=INK)
-    axes.legend(frameon=False, labelcolor=INK)
-    figure.savefig(target, metadata={"Software": None})
+    with matplotlib.style.context("default"):
+        figure = Figure(figsize=(7.6, 3.1), dpi=200, layout="constrained", facecolor="white")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        _draw(axes, metrics)
+        _dress(axes)
+        figure.savefig(target, metadata={"Software": None})
 
 
 def smooth(values: Sequence[float]) -> list[float]:
@@ -36,3 +35,31 @@ def smooth(values: Sequence[float]) -> list[float]:
         weight = SMOOTHING * weight + (1 - SMOOTHING)
         smoothed.append(mean / weight)
     return smoothed
+
+
+def _draw(axes: Any, metrics: Sequence[Mapping[str, float]]) -> None:
+    steps, losses = [row["step"] for row in metrics], [row["loss"] for row in metrics]
+    alone = (
+        {"marker": "o", "markersize": 4} if len(steps) == 1 else {}
+    )  # a line through one point is invisible
+    axes.plot(steps, losses, color=PALE, linewidth=0.9, label="each step")
+    axes.plot(steps, smooth(losses), color=ACCENT, linewidth=2.2, label="smoothed", **alone)
+    held_out = [(row["step"], row["held_out_loss"]) for row in metrics if "held_out_loss" in row]
+    if held_out:
+        axes.plot(*zip(*held_out, strict=True), "o", color=HELD_OUT, markersize=5, label="held-out rows")
+
+
+def _dress(axes: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel("optimizer step", color=SOFT)
+    axes.set_ylabel("loss (nats per token)", color=SOFT)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.margins(x=0.01)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(RULE)
+    axes.grid(axis="y", color=RULE, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=SOFT, length=0, pad=6)
+    axes.legend(frameon=False, labelcolor=INK, loc="upper right", ncols=3, handlelength=1.6)

@@ -1,4 +1,8 @@
-"""The summary of a run: what the report, the terminal and the tables are made from."""
+"""The summary of a run: what the report, the terminal and the tables are made from.
+
+The parts are plain dictionaries, as the steps and the store write them. A part that a run did not come to is empty,
+and whatever is made from the summary leaves it out.
+"""
 
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -11,24 +15,50 @@ class RunSummary:
     """What one run did; `replies` and `samples` hold text from the logs and are private."""
 
     status: str
+    """`promoted`, `kept`, `awaiting-approval`, `skipped`, `checked` or `failed`."""
     reason: str
+    """Why, in one sentence without text from the logs."""
     run_id: str
+    """Name of the run's folder."""
     started: str
+    """When it began, with its offset from UTC."""
     seconds: float
+    """How long it took."""
+    recipe: str = ""
+    """Name of the recipe, where there was one."""
     rows: dict[str, int] = field(default_factory=dict)
+    """`in` = `kept` + every fate; `train` and `held_out` are parts of `kept`."""
     reasons: dict[str, int] = field(default_factory=dict)
+    """Rows by what the ledger says of them: `fate: rule`."""
     steps: list[dict[str, Any]] = field(default_factory=list)
+    """In order: `name`, `state`, `cached`, `seconds`; a step comes once for each shard."""
     model: dict[str, Any] = field(default_factory=dict)
+    """The registered version: `name`, `version`, `aliases`, and the digests that lead back."""
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By model: `loss`, `perplexity`, `token_accuracy`, `rows`, `tokens`."""
     gains: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By rival: `mean`, `low`, `high` in nats per token, and the `groups` and `rows` behind them."""
     merge: dict[str, Any] = field(default_factory=dict)
+    """`max_abs_diff`, `greedy_match`, `rows`, `positions`, `merged_into`."""
     training: dict[str, Any] = field(default_factory=dict)
+    """The trainer's facts: `steps`, `trainable`, `quantized`, `final_loss`, `resumed_from` and more."""
     quality: list[dict[str, Any]] = field(default_factory=list)
+    """Each suite at each door: `suite`, `part`, `rows`, `passed`, `checks`; no values of rows."""
     settings: dict[str, Any] = field(default_factory=dict)
+    """The resolved settings by section."""
     warnings: list[str] = field(default_factory=list)
+    """What went otherwise than planned, without text from the logs."""
     replies: list[dict[str, str]] = field(default_factory=list)
+    """Private: `question`, `reference`, `base`, `challenger`."""
     samples: list[dict[str, Any]] = field(default_factory=list)
+    """Private: training rows decoded from their tokens: `prompt`, `reply` (what is learned), `language`, `tokens`."""
     error: dict[str, Any] | None = None
+    """Of a failed run: `type`, `message`, `cure`."""
+
+    @property
+    def private(self) -> bool:
+        """Say whether the summary holds text from the logs."""
+        return bool(self.replies or self.samples)
 
     def public(self) -> "RunSummary":
         """Give a copy without any text from the logs."""

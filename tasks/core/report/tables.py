@@ -1,32 +1,42 @@
 """Tables and texts of a run, for the terminal, for Prefect's artifacts and for the page."""
 
-import re
 import textwrap
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 from tasks.core.report.summary import FATES, RunSummary
 
-UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
-WIDTH = 96
+WIDTH, LINES = 96, 30
 WORDS = {
     "promoted": "promoted",
-    "kept": "kept the champion that was",
+    "kept": "not promoted",
     "awaiting-approval": "awaiting approval",
     "skipped": "nothing to do",
     "failed": "failed",
     "checked": "checked",
 }
+MODELS = ("base", "champion", "challenger")
+JOINERS = "\u200c\u200d"  # Persian words and joined emoji need them, and they move no cursor
 
 
 def rows_table(summary: RunSummary) -> list[dict[str, Any]]:
-    """Give what became of the rows; the counts of all but the first add up to it."""
+    """Give what became of the rows; the counts of all but the first add up to it.
+
+    Rows that nothing accounts for would be a bug, and get a line of their own.
+    """
     names = ("in", "kept", *FATES)
-    return [{"rows": name.replace("_", " "), "count": summary.rows.get(name, 0)} for name in names]
+    counts = [summary.rows.get(name, 0) for name in names]
+    table = [
+        {"rows": name.replace("_", " "), "count": count} for name, count in zip(names, counts, strict=True)
+    ]
+    missing = counts[0] - sum(counts[1:])
+    return [*table, {"rows": "unaccounted", "count": missing}] if missing else table
 
 
 def evaluation_table(summary: RunSummary) -> list[dict[str, Any]]:
-    """Give the models' held-out figures side by side."""
+    """Give the models' held-out figures side by side, the challenger last."""
+    known = [who for who in MODELS if who in summary.metrics]
     return [
         {
             "model": who,
@@ -36,7 +46,8 @@ def evaluation_table(summary: RunSummary) -> list[dict[str, Any]]:
             "rows": int(figures["rows"]),
             "reply tokens": int(figures["tokens"]),
         }
-        for who, figures in summary.metrics.items()
+        for who in (*known, *(other for other in summary.metrics if other not in MODELS))
+        for figures in (summary.metrics[who],)
     ]
 
 
@@ -45,62 +56,80 @@ def headline(summary: RunSummary) -> str:
     base, challenger = summary.metrics.get("base"), summary.metrics.get("challenger")
     if not base or not challenger:
         return ""
-    share = 1 - challenger["loss"] / base["loss"]
-    word = "lower" if share >= 0 else "higher"
     return (
-        f"Held-out loss {base['loss']:.3f} → {challenger['loss']:.3f} nats per token, {abs(share):.0%} {word} than the base "
-        f"on {int(challenger['rows'])} rows."
+        f"Held-out loss {base['loss']:.3f} → {challenger['loss']:.3f} nats per token, {change(summary)} than the base "
+        f"on {int(challenger['rows']):,} rows."
     )
+
+
+def change(summary: RunSummary) -> str:
+    """Say how far the challenger's loss is from the base's: `41.2 % lower`."""
+    base, challenger = summary.metrics["base"]["loss"], summary.metrics["challenger"]["loss"]
+    share = 1 - challenger / base if base else 0.0
+    return f"{abs(share):.1%} ".replace("%", " %") + ("lower" if share >= 0 else "higher")
+
+
+def interval(gain: dict[str, float]) -> str:
+    """Give a gain with its confidence interval, in nats per token."""
+    return f"{gain['mean']:+.3f}, interval {gain['low']:+.3f} to {gain['high']:+.3f}"
+
+
+def figure_of(perplexity: float) -> str:
+    """Give a perplexity at a bounded width: an untrained model's has hundreds of digits."""
+    return f"{perplexity:,.1f}" if perplexity < 1e6 else f"{perplexity:.1e}"
+
+
+def plain(text: str) -> str:
+    """Put a text on one line, without the characters that steer a terminal or turn reading around."""
+    unsafe = {"Cc", "Cf", "Cs"}
+    line = " ".join(text.split())
+    return "".join(char for char in line if char in JOINERS or unicodedata.category(char) not in unsafe)
 
 
 def summary_markdown(summary: RunSummary) -> str:
     """Give the run as markdown, without any text from the logs."""
-    parts = [f"# {WORDS.get(summary.status, summary.status).capitalize()}", summary.reason, headline(summary)]
+    parts = [f"# {_word(summary).capitalize()}", summary.reason]
+    parts += [summary.error["cure"]] if summary.error else []
+    parts += [headline(summary), _model(summary)]
     if summary.rows:
         parts.append(_markdown(rows_table(summary)))
     if summary.metrics:
         parts.append(_markdown(evaluation_table(summary)))
+    parts += [f"- The gain over the {who} is {interval(gain)}." for who, gain in summary.gains.items()]
     parts += [f"- {warning}" for warning in summary.warnings]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def terminal_summary(summary: RunSummary, report: str) -> str:
-    """Give the run as at most thirty lines of plain text, a hundred columns wide."""
-    lines = [f"{WORDS.get(summary.status, summary.status).upper()}  {_model(summary)}".rstrip()]
-    lines += textwrap.wrap(summary.reason, WIDTH, initial_indent="  ", subsequent_indent="  ")
-    if headline(summary):
-        lines += ["", *textwrap.wrap(headline(summary), WIDTH, initial_indent="  ", subsequent_indent="  ")]
-    if summary.rows:
-        lines += ["", f"  rows    {_sum(summary)}"]
-        lines += [f"          {_split(summary)}"] if "train" in summary.rows else []
+    """Give the run as at most thirty lines of plain text, a hundred columns wide; only a longer path stays whole."""
+    lines = _block(f"{_word(summary).upper()}  {_model(summary)}", "", 1)
+    lines += _block(summary.reason, "  ", 4)
+    lines += _block(summary.error["cure"], "  ", 2) if summary.error else []
+    lines += ["", *_block(headline(summary), "  ", 2)] if headline(summary) else []
+    facts = _facts(summary)
+    lines += ["", *facts] if facts else []
     if summary.metrics:
-        lines += ["", "  model         loss   perplexity   accuracy     rows"]
-        lines += [
-            f"  {row['model']:<11}{row['loss']:>7.3f}{row['perplexity']:>13.1f}{row['token accuracy']:>11.1%}{row['rows']:>9}"
-            for row in evaluation_table(summary)
-        ]
-    if summary.merge:
-        lines += ["", f"  merge   {_merge(summary)}"]
-    lines += [f"  note    {warning}" for warning in summary.warnings]
-    lines += ["", f"  {_steps(summary)}", f"  report  {report}"]
-    return "\n".join(UNSAFE.sub("", line) for line in lines) + "\n"
+        lines += ["", *_models(summary)]
+    ending = ["", f"  {_steps(summary)}", f"  report  {plain(report)}"]
+    notes = _notes(summary.warnings, LINES - len(lines) - len(ending))
+    return "\n".join([*lines, *notes, *ending]) + "\n"
 
 
-def replies_text(replies: Sequence[dict[str, str]]) -> str:
+def replies_text(replies: Sequence[dict[str, str]], width: int = WIDTH) -> str:
     """Give replies before and after training, for the terminal of whoever may read the logs."""
+    sides = (("question", "question"), ("human", "reference"), ("base", "base"), ("tuned", "challenger"))
     parts = []
     for number, reply in enumerate(replies, 1):
-        parts.append(f"── {number} " + "─" * (WIDTH - 5))
-        for label, key in (
-            ("question", "question"),
-            ("human", "reference"),
-            ("base", "base"),
-            ("tuned", "challenger"),
-        ):
-            text = UNSAFE.sub("", " ".join(reply.get(key, "").split())) or "(nothing)"
-            parts += textwrap.wrap(text, WIDTH, initial_indent=f"{label:<10}", subsequent_indent=" " * 10)
+        parts.append(f"── {number} ".ljust(width, "─"))
+        for label, key in sides:
+            text = plain(reply.get(key, "")) or "(nothing)"
+            parts += textwrap.wrap(text, width, initial_indent=f"{label:<10}", subsequent_indent=" " * 10)
             parts.append("")
     return "\n".join(parts)
+
+
+def _word(summary: RunSummary) -> str:
+    return WORDS.get(summary.status, summary.status)
 
 
 def _model(summary: RunSummary) -> str:
@@ -112,14 +141,35 @@ def _model(summary: RunSummary) -> str:
     )
 
 
+def _block(text: str, indent: str, most: int) -> list[str]:
+    """Wrap a text, cut to `most` lines: the report has it whole."""
+    return textwrap.wrap(
+        plain(text),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=" " * len(indent),
+        max_lines=most,
+        placeholder=" …",
+    )
+
+
+def _facts(summary: RunSummary) -> list[str]:
+    lines = []
+    if summary.rows:
+        lines += _block(_sum(summary), "  rows    ", 2)
+    if "train" in summary.rows:
+        train, held_out = summary.rows["train"], summary.rows.get("held_out", 0)
+        lines.append(f"          {train:,} to train on, {held_out:,} held out")
+    for who, gain in list(summary.gains.items())[:2]:
+        groups = f" ({gain['groups']:,.0f} requesters)" if "groups" in gain else ""
+        lines += _block(f"over the {who} {interval(gain)} nats per token{groups}", "  gain    ", 1)
+    return lines + (_block(_merge(summary), "  merge   ", 2) if summary.merge else [])
+
+
 def _sum(summary: RunSummary) -> str:
-    parts = [f"{summary.rows.get('kept', 0)} kept"]
-    parts += [f"{summary.rows[fate]} {fate.replace('_', ' ')}" for fate in FATES if summary.rows.get(fate)]
-    return f"{summary.rows.get('in', 0)} in = " + " + ".join(parts)
-
-
-def _split(summary: RunSummary) -> str:
-    return f"{summary.rows['train']} to train on, {summary.rows.get('held_out', 0)} held out"
+    total, *parts = rows_table(summary)
+    shown = [f"{part['count']:,} {part['rows']}" for part in parts if part["count"] or part["rows"] == "kept"]
+    return f"{total['count']:,} in = " + " + ".join(shown)
 
 
 def _merge(summary: RunSummary) -> str:
@@ -130,9 +180,31 @@ def _merge(summary: RunSummary) -> str:
     )
 
 
+def _models(summary: RunSummary) -> list[str]:
+    table = evaluation_table(summary)
+    head = f"  {'model':<11}{'loss':>9}{'perplexity':>13}{'accuracy':>11}{'rows':>9}"
+    return [head] + [
+        f"  {row['model']:<11.11}{row['loss']:>9.3f}{figure_of(row['perplexity']):>13}"
+        f"{row['token accuracy']:>11.1%}{row['rows']:>9,}"
+        for row in table[:4]
+    ]
+
+
+def _notes(warnings: Sequence[str], room: int) -> list[str]:
+    """Give as many warnings as there is room for, and say how many are left to the report."""
+    lines: list[str] = []
+    for number, warning in enumerate(warnings):
+        note = _block(warning, "  note    ", 3)
+        rest = len(warnings) - number
+        if len(lines) + len(note) + 1 + (rest > 1) > room:
+            return ["", *lines, f"  note    {rest} more in the report"]
+        lines += note
+    return ["", *lines] if lines else []
+
+
 def _steps(summary: RunSummary) -> str:
     cached = sum(bool(step["cached"]) for step in summary.steps)
-    return f"{len(summary.steps)} steps, {cached} from the store, {summary.seconds:.0f} s"
+    return f"{len(summary.steps)} steps, {cached} from the store, {summary.seconds:,.0f} s"
 
 
 def _markdown(table: list[dict[str, Any]]) -> str:

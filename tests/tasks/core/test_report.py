@@ -1,0 +1,502 @@
+"""The report of a run: page, tables, terminal text and figure."""
+
+import json
+import math
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.core.report.figures import loss_curve, smooth
+from tasks.core.report.page import render_page
+from tasks.core.report.summary import FATES, RunSummary
+from tasks.core.report.tables import (
+    evaluation_table,
+    headline,
+    replies_text,
+    rows_table,
+    summary_markdown,
+    terminal_summary,
+)
+
+PNG = b"\x89PNG\r\n\x1a\n of a figure"
+SCRIPT = "<script>alert(1)</script>"
+QUESTION = "Mein Paket kommt seit Freitag nicht an. Was kann ich tun?"
+ADVICE = "Please restart the hub and hold the button for five seconds."
+
+
+def check(expectation: str, severity: str = "critical", failed: int = 0) -> dict[str, Any]:
+    return {
+        "expectation": expectation,
+        "column": expectation.replace(" ", "_"),
+        "severity": severity,
+        "notes": f"Because of {expectation}.",
+        "passed": failed == 0,
+        "failed": failed,
+        "row_ids": [f"{index:016x}" for index in range(failed)],
+    }
+
+
+def quality() -> list[dict[str, Any]]:
+    raw = [
+        {
+            "suite": "raw_logs",
+            "part": f"part {part} of 3",
+            "rows": rows,
+            "passed": False,
+            "checks": [
+                check("has a reply", failed=failed),
+                check("created is a time", "warning", failed=2),
+                check("has a question"),
+            ],
+        }
+        for part, (rows, failed) in enumerate(((574, 10), (566, 9), (590, 9)), 1)
+    ]
+    clean = {
+        "suite": "clean_logs",
+        "part": "",
+        "rows": 1690,
+        "passed": True,
+        "checks": [check("no e-mail address"), check("no prompt marker")],
+    }
+    return [*raw, clean]
+
+
+def steps() -> list[dict[str, Any]]:
+    shard = [("collection", True, 0.07), ("raw_validation", True, 0.12), ("cleaning", False, 0.33)]
+    whole = [
+        ("formation", False, 0.1),
+        ("tokenization", False, 2.9),
+        ("adapter_training", False, 161.4),
+        ("evaluation", False, 21.7),
+        ("merging", False, 4.4),
+        ("registration", False, 3.1),
+    ]
+    return [
+        {"name": name, "state": "Cached" if cached else "Completed", "cached": cached, "seconds": seconds}
+        for name, cached, seconds in (*shard, *shard, *shard, *whole)
+    ]
+
+
+def full_run(**changes: Any) -> RunSummary:
+    """Make a run that came to its end, with every part that a run can have."""
+    run = RunSummary(
+        status="promoted",
+        reason="The gains are beyond noise: over the base +1.402 nats per token, interval +1.318 to +1.489 "
+        "(above 0, 48 requesters); over the champion +0.117 nats per token, interval +0.064 to +0.171 (above 0, 48 requesters).",
+        run_id="20261124-141154-48c3",
+        started="2026-11-24 14:11:54 +0000",
+        seconds=203.4,
+        recipe="demo",
+        rows={
+            "in": 1755,
+            "kept": 1631,
+            "quarantined": 53,
+            "filtered": 12,
+            "duplicates": 55,
+            "over_length": 4,
+            "train": 1440,
+            "held_out": 191,
+        },
+        reasons={
+            "duplicates: duplicate": 55,
+            "quarantined: has a reply": 28,
+            "filtered: short reply": 12,
+            "quarantined: not json": 8,
+            "quarantined: wrong type": 6,
+            "quarantined: not an object": 6,
+            "quarantined: repeated key": 5,
+            "over length: over length": 4,
+        },
+        steps=steps(),
+        model={
+            "name": "support-assistant",
+            "version": 4,
+            "aliases": ["champion"],
+            "adapter_digest": "9f2c" * 16,
+            "base_identity": "starter@5763a46c1f5762fc",
+        },
+        metrics={
+            "base": metrics(3.4127, 0.352),
+            "challenger": metrics(2.0104, 0.571),
+            "champion": metrics(2.1275, 0.55),
+        },
+        gains={"base": gain(1.4023, 1.318, 1.489), "champion": gain(0.1171, 0.064, 0.171)},
+        merge={
+            "max_abs_diff": 3.1e-05,
+            "greedy_match": 1.0,
+            "rows": 16,
+            "positions": 642,
+            "merged_into": "dequantized base",
+        },
+        training={
+            "steps": 232,
+            "rows": 1440,
+            "trainable": 196608,
+            "quantized": ["layer"] * 28,
+            "quantized_share": 1.0,
+            "final_loss": 1.9342,
+            "moved": 1.0,
+            "resumed_from": 0,
+            "processes": 1,
+            "dtype": "float32",
+        },
+        quality=quality(),
+        settings={
+            "logs": {"format": "auto", "fields": {"id": "conversation_id", "question": ["subject", "body"]}},
+            "lora": {"method": "lora", "rank": 16, "targets": ["all-linear"]},
+            "gate": {"mode": "auto", "confidence": 0.95, "min_gain": 0.0},
+        },
+        warnings=["A damaged artifact of cleaning was set aside and built again."],
+        replies=[
+            {
+                "question": QUESTION,
+                "reference": "Bitte prüfen Sie die Sendungsnummer.",
+                "base": "the the of",
+                "challenger": "Bitte prüfen Sie die Sendung und melden Sie sich bei uns.",
+            },
+            {
+                "question": "How do I reset it?",
+                "reference": ADVICE,
+                "base": "",
+                "challenger": "Restart the hub.",
+            },
+        ],
+        samples=[
+            {
+                "prompt": f"### Instruction:\n{QUESTION}\n\n### Response:\n",
+                "reply": ADVICE,
+                "language": "de",
+                "tokens": 58,
+            }
+        ],
+    )
+    return replace(run, **changes)
+
+
+def metrics(loss: float, accuracy: float) -> dict[str, float]:
+    return {
+        "loss": loss,
+        "perplexity": math.exp(loss),
+        "token_accuracy": accuracy,
+        "rows": 191,
+        "tokens": 7412,
+    }
+
+
+def gain(mean: float, low: float, high: float) -> dict[str, float]:
+    return {"mean": mean, "low": low, "high": high, "rows": 191, "groups": 48}
+
+
+def bare_run(**changes: Any) -> RunSummary:
+    """Make a run that ended before anything was done."""
+    facts = {"status": "failed", "reason": "r", "run_id": "1", "started": "now", "seconds": 1.0} | changes
+    return RunSummary(**facts)
+
+
+def failed_run() -> RunSummary:
+    error = {
+        "type": "DataError",
+        "message": "No file matches logs.paths.",
+        "cure": "Give --logs a file that exists.",
+    }
+    return bare_run(reason=error["message"], error=error)
+
+
+class Reader(HTMLParser):
+    """Collects the tags, the attributes and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.words: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def test_a_page_refers_to_nothing_outside_itself() -> None:
+    page = render_page(full_run(), PNG)
+    reader = Reader(page)
+
+    assert "http:" not in page
+    assert "https:" not in page
+    assert not {"script", "link", "iframe", "object", "base"} & set(reader.tags)
+    places = [value for name, value in reader.attributes if name in ("src", "href", "srcset", "data")]
+    assert places, "the figure is missing"
+    assert all(place.startswith("data:image/png;base64,") for place in places)
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_markup_in_any_text_is_shown_and_never_obeyed() -> None:
+    run = full_run(
+        reason=SCRIPT,
+        run_id=SCRIPT,
+        recipe=SCRIPT,
+        started=SCRIPT,
+        warnings=[SCRIPT],
+        reasons={f"quarantined: {SCRIPT}": 53, SCRIPT: 1},
+        replies=[dict.fromkeys(("question", "reference", "base", "challenger"), SCRIPT)],
+        samples=[{"prompt": SCRIPT, "reply": SCRIPT, "language": SCRIPT, "tokens": 3}],
+        settings={SCRIPT: {SCRIPT: [SCRIPT]}},
+        model={"name": SCRIPT, "version": 1, "aliases": [SCRIPT], "adapter_digest": SCRIPT},
+        error={"type": SCRIPT, "message": SCRIPT + ".", "cure": SCRIPT},
+        quality=[{"suite": SCRIPT, "part": SCRIPT, "rows": 1, "passed": False, "checks": [check(SCRIPT)]}],
+        steps=[{"name": SCRIPT, "state": SCRIPT, "cached": False, "seconds": 1.0}],
+        metrics={SCRIPT: metrics(1, 1)},
+        gains={SCRIPT: gain(1, 1, 1)},
+        merge={"max_abs_diff": 0, "greedy_match": 1, "rows": 1, "positions": 1, "merged_into": SCRIPT},
+    )
+    page = render_page(run, PNG)
+
+    assert "<script" not in page.lower()
+    assert page.count("&lt;script&gt;") > 20
+
+
+def test_a_quote_in_a_name_opens_no_attribute() -> None:
+    rows = {"in": 1, "kept": 1}
+    page = render_page(bare_run(status='x" onload="alert(1)', rows=rows), None)
+
+    assert "onload" not in [name for name, _ in Reader(page).attributes]
+
+
+def test_the_public_page_holds_no_text_from_the_logs() -> None:
+    run = full_run()
+    private, public = render_page(run, PNG), render_page(run.public(), PNG)
+
+    for text in (QUESTION, ADVICE, "the the of", "Sendungsnummer", "Restart the hub"):
+        assert text in private
+        assert text not in public
+    assert "Private:" in Reader(private).text
+    assert "Public: this page holds no text from the logs." in Reader(public).text
+    assert "Private:" not in Reader(public).text
+
+
+def test_the_public_values_hold_no_text_from_the_logs() -> None:
+    text = json.dumps(full_run().to_json(), ensure_ascii=False)
+
+    assert QUESTION not in text
+    assert ADVICE not in text
+    assert json.loads(text)["metrics"]["challenger"]["loss"] == 2.0104
+
+
+def test_samples_alone_make_a_page_private() -> None:
+    page = render_page(replace(full_run(), replies=[]), None)
+
+    assert "Private:" in Reader(page).text
+
+
+def test_the_rows_of_the_table_add_up() -> None:
+    total, *parts = rows_table(full_run())
+
+    assert total == {"rows": "in", "count": 1755}
+    assert sum(part["count"] for part in parts) == 1755
+    assert [part["rows"] for part in parts] == ["kept", *(fate.replace("_", " ") for fate in FATES)]
+
+
+def test_a_row_that_nothing_accounts_for_is_shown() -> None:
+    rows = {"in": 10, "kept": 7, "filtered": 2}
+    run = bare_run(rows=rows)
+
+    assert rows_table(run)[-1] == {"rows": "unaccounted", "count": 1}
+    assert "10 in = 7 kept + 2 filtered + 1 unaccounted" in terminal_summary(run, "r.html")
+    assert "unaccounted" in Reader(render_page(run, None)).text
+
+
+def test_the_page_gives_every_reason_beside_its_fate() -> None:
+    text = Reader(render_page(full_run(), None)).text
+
+    assert "quarantined 53 3.0 % has a reply 28 not json 8 not an object 6 wrong type 6" in text
+    assert "over length 4 0.2 % over length 4" in text
+
+
+def test_a_reason_without_a_fate_is_not_lost() -> None:
+    text = Reader(render_page(full_run(reasons={"some new rule": 7}), None)).text
+
+    assert "some new rule 7" in text
+
+
+def test_parts_of_one_suite_are_added_up() -> None:
+    text = Reader(render_page(full_run(), None)).text
+
+    assert "raw logs · 1,730 rows in 3 parts · 2 of 3 expectations not met" in text
+    assert "✗ has a reply critical 28 Because of has a reply." in text
+    assert "! created is a time warning 6" in text
+    assert "clean logs · 1,690 rows · all 2 expectations met" in text
+
+
+def test_steps_are_added_up_over_the_shards() -> None:
+    text = Reader(render_page(full_run(), None)).text
+
+    assert "collection × 3 3 from the store 0.2 s" in text
+    assert "adapter training completed 2 min 41 s" in text
+
+
+def test_a_failed_run_says_what_to_do_and_has_no_other_part() -> None:
+    page = render_page(failed_run(), None)
+    reader = Reader(page)
+
+    assert reader.text.count("No file matches logs.paths.") == 1
+    assert "Give --logs a file that exists." in reader.text
+    assert "section" not in reader.tags
+    assert "img" not in reader.tags
+    assert "Give --logs a file that exists." in terminal_summary(failed_run(), "r.html")
+    assert "Give --logs a file that exists." in summary_markdown(failed_run())
+
+
+@pytest.mark.parametrize(
+    "part", ["rows", "metrics", "gains", "merge", "training", "quality", "settings", "model", "steps"]
+)
+def test_any_part_may_be_missing(part: str) -> None:
+    empty = type(getattr(full_run(), part))()
+    run = full_run(**{part: empty})
+
+    assert render_page(run, None)
+    assert terminal_summary(run, "r.html")
+    assert summary_markdown(run)
+
+
+def test_an_unbounded_interval_is_worded_but_not_drawn() -> None:
+    gains = {"base": gain(0.4, -math.inf, math.inf)}
+    page = render_page(full_run(gains=gains), None)
+
+    assert "-inf to +inf" in page
+    assert 'class="range"' not in page
+    assert 'class="range"' in render_page(full_run(), None)
+
+
+def test_intervals_lie_within_the_scale() -> None:
+    page = render_page(full_run(gains={"base": gain(-0.4, -0.9, 0.1), "champion": gain(0, 0, 0)}), None)
+    places = [float(place) for place in re.findall(r"(?:left|right):(-?[\d.]+)%", page)]
+
+    assert len(places) == 8
+    assert all(0 <= place <= 100 for place in places)
+
+
+def test_the_headline_says_which_way_the_loss_went() -> None:
+    assert "3.413 → 2.010 nats per token, 41.1 % lower than the base on 191 rows" in headline(full_run())
+    worse = full_run(metrics={"base": metrics(2.0, 0.5), "challenger": metrics(2.5, 0.4)})
+    assert "25.0 % higher" in headline(worse)
+    assert headline(full_run(metrics={"base": metrics(2.0, 0.5)})) == ""
+
+
+def test_the_challenger_comes_last_in_the_table() -> None:
+    assert [row["model"] for row in evaluation_table(full_run())] == ["base", "champion", "challenger"]
+
+
+def test_the_terminal_summary_tells_the_run() -> None:
+    text = terminal_summary(full_run(), "runs/1/report.html")
+
+    assert text.startswith("PROMOTED  support-assistant version 4 (champion)\n")
+    for part in (
+        "1,755 in = 1,631 kept + 53 quarantined + 12 filtered + 55 duplicates + 4 over length",
+        "1,440 to train on, 191 held out",
+        "over the base +1.402, interval +1.318 to +1.489 nats per token (48 requesters)",
+        "logits differ by at most 3.1e-05, 100.0% of tokens agree (into the dequantized base)",
+        "note    A damaged artifact of cleaning",
+        "15 steps, 6 from the store, 203 s",
+        "report  runs/1/report.html",
+    ):
+        assert part in text
+    assert QUESTION not in text
+
+
+def test_columns_of_the_terminal_table_are_aligned() -> None:
+    lines = terminal_summary(full_run(), "r").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("  model"))
+
+    assert len({len(line) for line in lines[start : start + 4]}) == 1
+
+
+def test_the_terminal_summary_fits_the_terminal_however_much_there_is_to_say() -> None:
+    long = full_run(
+        reason="word " * 400,
+        warnings=["warning " * 60] * 40,
+        metrics={"base": metrics(690.0, 0.0), **full_run().metrics, "another": metrics(1, 1)},
+        error={"type": "DataError", "message": "m", "cure": "cure " * 200},
+        model={"name": "n" * 300, "version": 1, "aliases": ["a" * 200]},
+        merge={**full_run().merge, "merged_into": "x " * 200},
+    )
+    for run in (full_run(), long, failed_run(), full_run(warnings=["short"] * 40)):
+        lines = terminal_summary(run, ".freshtune/runs/20261124-141154-48c3/report.html").splitlines()
+        assert len(lines) <= 30
+        assert max(map(len, lines)) <= 100
+    assert "more in the report" in terminal_summary(long, "r.html")
+
+
+def test_warnings_that_fit_are_all_given() -> None:
+    text = terminal_summary(bare_run(warnings=["one", "two", "three"]), "r.html")
+
+    assert text.count("  note    ") == 3
+    assert "more in the report" not in text
+
+
+def test_texts_cannot_steer_the_terminal() -> None:
+    evil = "a\x1b[2J\x9b1m\u202eb\u2066c\x00d\x07\r\ne\u200bf\x85g\u2028h"
+    texts = (
+        terminal_summary(full_run(reason=evil, warnings=[evil]), f"r\x1b.html"),  # noqa: F541
+        replies_text([dict.fromkeys(("question", "reference", "base", "challenger"), evil)]),
+    )
+    for text in texts:
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u2028\u202a-\u202e\u2066-\u2069]", text)
+
+
+def test_joined_emoji_and_persian_words_stay_whole() -> None:
+    text = replies_text([{"question": "می\u200cخواهم 👩\u200d💻"}])
+
+    assert "می\u200cخواهم 👩\u200d💻" in text
+
+
+def test_replies_are_wrapped_to_the_width_they_are_given() -> None:
+    text = replies_text([{"question": "word " * 90, "base": "", "challenger": "x" * 300}], width=60)
+
+    assert max(map(len, text.splitlines())) == 60
+    assert "base      (nothing)" in text
+
+
+def test_the_markdown_holds_no_text_from_the_logs() -> None:
+    text = summary_markdown(full_run())
+
+    assert text.startswith("# Promoted\n")
+    assert "| in | 1755 |" in text
+    assert QUESTION not in text
+
+
+def test_the_same_metrics_give_the_same_figure(tmp_path: Path) -> None:
+    rows = [{"step": step, "loss": 4 / step} for step in range(1, 40)]
+    for name in ("a.png", "b.png"):
+        loss_curve(rows, tmp_path / name)
+    other = [{**row, "held_out_loss": 3.0} for row in rows]
+    loss_curve(other, tmp_path / "c.png")
+    first, second, third = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
+
+    assert first.startswith(b"\x89PNG")
+    assert first == second
+    assert first != third
+    assert b"Software" not in first
+
+
+def test_a_figure_of_a_single_step_can_be_drawn(tmp_path: Path) -> None:
+    loss_curve([{"step": 1, "loss": 2.0}], tmp_path / "one.png")
+
+    assert (tmp_path / "one.png").stat().st_size > 1000
+
+
+def test_smoothing_is_unbiased_from_the_first_step() -> None:
+    assert smooth([3.0, 3.0, 3.0]) == pytest.approx([3.0, 3.0, 3.0])
+    assert smooth([]) == []
+    assert 1.0 < smooth([2.0, 1.0])[1] < 2.0
