@@ -1,5 +1,6 @@
 """The environment of a run: set before Prefect and MLflow are imported, since they read it once."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -14,6 +15,7 @@ def prepare(workspace: Path) -> None:
     os.environ.update(ours)
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it offers a kernel from the network at every start
 
 
 DEFAULTS = {

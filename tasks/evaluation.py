@@ -16,6 +16,7 @@ from tasks.core.receipts import Adapter, BaseModel, Evaluation, TokenRows
 from tasks.core.settings import EvaluationSettings, ModelSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.rows import write_rows
+from tasks.core.tokens.prompts import question_of
 from tasks.core.tokens.storing import HELD_OUT, TOKENIZER, TokenRow, load_token_rows
 from tasks.lid import step
 
@@ -86,7 +87,7 @@ def _reply(model: Any, tokenizer: Any, row: TokenRow, max_new_tokens: int) -> di
     prompt = row.ids[: row.prompt_length]
     return {
         "row_id": row.row_id,
-        "prompt": tokenizer.decode(prompt, skip_special_tokens=True),
+        "question": question_of(tokenizer, tokenizer.decode(prompt)),
         "reference": tokenizer.decode(row.ids[row.prompt_length :], skip_special_tokens=True),
         "reply": answer(model, tokenizer, prompt, max_new_tokens),
     }

@@ -88,13 +88,16 @@ def recorded(settings: Settings) -> Iterator[Run]:
         _leave(run, _summarize(run, "failed", error.message, {**report, "exit_code": error.exit_code}))
         raise
     except Exception as error:
-        report = {
-            "type": type(error).__name__,
-            "message": "A bug in Freshtune ended the run.",
-            "cure": "Report it.",
-            "exit_code": 1,
-        }
-        _leave(run, _summarize(run, "failed", report["message"], report))
+        said = "A bug in Freshtune ended the run."
+        _leave(
+            run,
+            _summarize(
+                run,
+                "failed",
+                said,
+                {"type": type(error).__name__, "message": said, "cure": "", "exit_code": 1},
+            ),
+        )
         raise
     status, reason = _verdict(run)
     _leave(run, _summarize(run, status, reason, None))
@@ -227,7 +230,7 @@ def _replies(run: Run, evaluations: dict[str, Evaluation]) -> list[dict[str, str
     }
     return [
         {
-            "question": base["prompt"],
+            "question": base["question"],
             "reference": base["reference"],
             "base": base["reply"],
             "challenger": tuned["reply"],

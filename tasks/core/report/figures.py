@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-SMOOTHING = 0.9
+SPREAD = 1 / 50  # of the steps, as the standard deviation of the smoothing
 ACCENT, PALE, INK, SOFT, RULE = "#0f766e", "#8ccfc6", "#1f2933", "#5f6f7f", "#e3e8ee"
 HELD_OUT = "#b45309"
 
@@ -28,13 +28,16 @@ def loss_curve(metrics: Sequence[Mapping[str, float]], target: Path) -> None:
 
 
 def smooth(values: Sequence[float]) -> list[float]:
-    """Give the exponential moving average, unbiased at the beginning."""
-    mean, weight, smoothed = 0.0, 0.0, []
-    for value in values:
-        mean = SMOOTHING * mean + (1 - SMOOTHING) * value
-        weight = SMOOTHING * weight + (1 - SMOOTHING)
-        smoothed.append(mean / weight)
-    return smoothed
+    """Give the mean of each value's neighbours on both sides, weighted by a Gaussian: a curve that does not lag."""
+    import numpy as np
+
+    if len(values) < 3:
+        return list(values)
+    sigma = max(1.0, SPREAD * len(values))
+    reach = min(int(3 * sigma), (len(values) - 1) // 2)  # numpy's "same" is as long as the longer of the two
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    weights = np.convolve(np.ones(len(values)), kernel, "same")
+    return [float(value) for value in np.convolve(values, kernel, "same") / weights]
 
 
 def _draw(axes: Any, metrics: Sequence[Mapping[str, float]]) -> None:

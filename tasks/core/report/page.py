@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.report.summary import RunSummary
-from tasks.core.report.tables import WORDS, change, evaluation_table, figure_of, headline, rows_table
+from tasks.core.report.tables import (
+    WORDS,
+    change,
+    evaluation_table,
+    figure_of,
+    headline,
+    interval,
+    rows_table,
+)
 
 TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -34,6 +42,7 @@ def render_page(summary: RunSummary, loss_png: bytes | None) -> str:
         other_reasons=_others(summary),
         models=evaluation_table(summary),
         gains=_gains(summary),
+        gain_note=_gain_note(summary),
         figure=base64.b64encode(loss_png).decode() if loss_png else "",
         facts=_facts(summary.training),
         steps=_steps(summary),
@@ -45,11 +54,13 @@ def render_page(summary: RunSummary, loss_png: bytes | None) -> str:
 def _tiles(summary: RunSummary) -> list[dict[str, str]]:
     """Give the figures that a reader wants first, large."""
     tiles = []
+    gains = dict(summary.gains)
     if headline(summary):
         base, challenger = summary.metrics["base"]["loss"], summary.metrics["challenger"]["loss"]
         note = f"{change(summary)} than the base"
+        note += f"; gain {interval(gains.pop('base'))}" if "base" in gains else ""
         tiles.append({"name": "Held-out loss", "value": f"{base:.3f} → {challenger:.3f}", "note": note})
-    for who, gain in summary.gains.items():
+    for who, gain in gains.items():
         note = f"interval {gain['low']:+.3f} to {gain['high']:+.3f} nats per token"
         tiles.append({"name": f"Gain over the {who}", "value": f"{gain['mean']:+.3f}", "note": note})
     if summary.rows:
@@ -82,7 +93,10 @@ def _shares(summary: RunSummary) -> list[dict[str, Any]]:
 def _reasons(reasons: Mapping[str, int], fate: str) -> list[tuple[str, int]]:
     start = f"{fate}: "
     found = [(key.removeprefix(start), count) for key, count in reasons.items() if key.startswith(start)]
-    return sorted(found, key=lambda one: (-one[1], one[0]))
+    told = [
+        (rule, count) for rule, count in found if rule.rstrip("s") != fate.rstrip("s")
+    ]  # the fate says it
+    return sorted(told, key=lambda one: (-one[1], one[0]))
 
 
 def _others(summary: RunSummary) -> list[tuple[str, int]]:
@@ -112,6 +126,14 @@ def _gains(summary: RunSummary) -> list[dict[str, Any]]:
         }
         for who, gain in summary.gains.items()
     ]
+
+
+def _gain_note(summary: RunSummary) -> str:
+    confidence = summary.settings.get("gate", {}).get("confidence")
+    groups = next((gain["groups"] for gain in summary.gains.values() if "groups" in gain), None)
+    share = f"{100 * confidence:g} % " if confidence else ""
+    count = f" ({groups:,.0f} of them)" if groups else ""
+    return f"Each bar is the {share}interval over resampled requesters{count}; the dashed line is no gain."
 
 
 def _facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -102,7 +102,7 @@ def summary_markdown(summary: RunSummary) -> str:
 
 def terminal_summary(summary: RunSummary, report: str) -> str:
     """Give the run as at most thirty lines of plain text, a hundred columns wide; only a longer path stays whole."""
-    lines = _block(f"{_word(summary).upper()}  {_model(summary)}", "", 1)
+    lines = _block(_model(summary), f"{_word(summary).upper()}  ", 1) or [_word(summary).upper()]
     lines += _block(summary.reason, "  ", 4)
     lines += _block(summary.error["cure"], "  ", 2) if summary.error else []
     lines += ["", *_block(headline(summary), "  ", 2)] if headline(summary) else []
@@ -175,7 +175,7 @@ def _sum(summary: RunSummary) -> str:
 def _merge(summary: RunSummary) -> str:
     proof = summary.merge
     return (
-        f"logits differ by at most {proof['max_abs_diff']:.2g}, {proof['greedy_match']:.1%} of tokens agree "
+        f"logits differ by at most {proof['max_abs_diff']:.2g}, {proof['greedy_match']:.2%} of tokens agree "
         f"(into the {proof['merged_into']})"
     )
 

@@ -12,6 +12,7 @@ TemplateName = Literal["instruction", "plain", "chat"]
 _ASSISTANT = (
     "{% elif message['role'] == 'assistant' %}{{ message['content'] + eos_token }}{% endif %}{% endfor %}"
 )
+MARK = "QUESTION"  # stands for the question when a template is looked at
 TEMPLATES = {
     "instruction": (
         "{% for message in messages %}{% if message['role'] == 'user' %}"
@@ -58,6 +59,12 @@ def render_prompt(tokenizer: Any, question: str) -> str:
             [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
         )
     )
+
+
+def question_of(tokenizer: Any, prompt: str) -> str:
+    """Give the question back out of a rendered prompt, for people to read."""
+    before, _, after = render_prompt(tokenizer, MARK).partition(MARK)
+    return prompt.removeprefix(before).removesuffix(after).strip()
 
 
 def render_conversation(tokenizer: Any, question: str, reply: str) -> str:

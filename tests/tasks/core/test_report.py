@@ -193,8 +193,7 @@ def gain(mean: float, low: float, high: float) -> dict[str, float]:
 
 def bare_run(**changes: Any) -> RunSummary:
     """Make a run that ended before anything was done."""
-    facts = {"status": "failed", "reason": "r", "run_id": "1", "started": "now", "seconds": 1.0} | changes
-    return RunSummary(**facts)
+    return replace(RunSummary("failed", "r", run_id="1", started="now", seconds=1.0), **changes)
 
 
 def failed_run() -> RunSummary:
@@ -321,7 +320,9 @@ def test_the_page_gives_every_reason_beside_its_fate() -> None:
     text = Reader(render_page(full_run(), None)).text
 
     assert "quarantined 53 3.0 % has a reply 28 not json 8 not an object 6 wrong type 6" in text
-    assert "over length 4 0.2 % over length 4" in text
+    assert (
+        "duplicates 55 3.1 % over length 4 0.2 % in 1,755 100.0 %" in text
+    )  # a rule that repeats its fate is left out
 
 
 def test_a_reason_without_a_fate_is_not_lost() -> None:
@@ -370,6 +371,12 @@ def test_any_part_may_be_missing(part: str) -> None:
     assert summary_markdown(run)
 
 
+def test_the_banner_gives_the_loss_with_its_interval() -> None:
+    text = Reader(render_page(full_run(), None)).text
+
+    assert "3.413 → 2.010 41.1 % lower than the base; gain +1.402, interval +1.318 to +1.489" in text
+
+
 def test_an_unbounded_interval_is_worded_but_not_drawn() -> None:
     gains = {"base": gain(0.4, -math.inf, math.inf)}
     page = render_page(full_run(gains=gains), None)
@@ -406,7 +413,7 @@ def test_the_terminal_summary_tells_the_run() -> None:
         "1,755 in = 1,631 kept + 53 quarantined + 12 filtered + 55 duplicates + 4 over length",
         "1,440 to train on, 191 held out",
         "over the base +1.402, interval +1.318 to +1.489 nats per token (48 requesters)",
-        "logits differ by at most 3.1e-05, 100.0% of tokens agree (into the dequantized base)",
+        "logits differ by at most 3.1e-05, 100.00% of tokens agree (into the dequantized base)",
         "note    A damaged artifact of cleaning",
         "15 steps, 6 from the store, 203 s",
         "report  runs/1/report.html",
@@ -448,7 +455,7 @@ def test_warnings_that_fit_are_all_given() -> None:
 def test_texts_cannot_steer_the_terminal() -> None:
     evil = "a\x1b[2J\x9b1m\u202eb\u2066c\x00d\x07\r\ne\u200bf\x85g\u2028h"
     texts = (
-        terminal_summary(full_run(reason=evil, warnings=[evil]), f"r\x1b.html"),  # noqa: F541
+        terminal_summary(full_run(reason=evil, warnings=[evil]), "r\x1b.html"),
         replies_text([dict.fromkeys(("question", "reference", "base", "challenger"), evil)]),
     )
     for text in texts:
@@ -496,7 +503,15 @@ def test_a_figure_of_a_single_step_can_be_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "one.png").stat().st_size > 1000
 
 
-def test_smoothing_is_unbiased_from_the_first_step() -> None:
-    assert smooth([3.0, 3.0, 3.0]) == pytest.approx([3.0, 3.0, 3.0])
+def test_smoothing_keeps_the_level_and_does_not_lag() -> None:
+    assert smooth([3.0] * 50) == pytest.approx([3.0] * 50)
+    falling = [float(value) for value in range(100, 0, -1)]
+    assert smooth(falling)[20:80] == pytest.approx(falling[20:80])
+    assert smooth([2.0]) == [2.0]
     assert smooth([]) == []
-    assert 1.0 < smooth([2.0, 1.0])[1] < 2.0
+
+
+def test_smoothing_quiets_a_noisy_curve() -> None:
+    noisy = [2.0 + 0.5 * (-1) ** step for step in range(200)]
+
+    assert max(abs(value - 2.0) for value in smooth(noisy)) < 0.1

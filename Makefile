@@ -1,0 +1,32 @@
+# Freshtune: `make demo` and `make test` do all the set-up by themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: help demo test check
+help:
+	@echo "make demo    retrain on the sample logs, here and now"
+	@echo "make test    run the tests"
+	@echo "make check   format, lint, types, layers, docs"
+
+.venv/.installed: pyproject.toml constraints.txt
+	@echo "installing into .venv (once; a few minutes) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Freshtune needs Python 3.11 or newer: make PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) install --upgrade "pip>=25.1"
+	@$(PIP) install -c constraints.txt -e . --group dev
+	@touch $@
+
+demo: .venv/.installed
+	@$(BIN)/freshtune run demo
+	@$(BIN)/freshtune show latest --replies
+
+test: .venv/.installed
+	@$(BIN)/pytest
+
+check: .venv/.installed
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/pytest tests/test_docs.py
