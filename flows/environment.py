@@ -15,7 +15,9 @@ def prepare(workspace: Path) -> None:
     os.environ.update(ours)
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it offers a kernel from the network at every start
+    logging.getLogger("bitsandbytes").setLevel(
+        logging.ERROR
+    )  # it offers a kernel from the network at every start
 
 
 DEFAULTS = {

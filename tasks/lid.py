@@ -45,11 +45,12 @@ class StepRun:
 
 @dataclass
 class Journal:
-    """What the steps of one run did, in order, and what was found damaged."""
+    """What the steps of one run did, in order, what was found damaged, and what another run built meanwhile."""
 
     steps: list[StepRun] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
     on_step: Callable[[StepRun], None] | None = None
 
     def add(self, run: StepRun) -> None:
@@ -163,8 +164,11 @@ class Step(Generic[P, R]):
         call = cast("Callable[..., State[Any]]", self.task)
         state = call(workspace, *args, return_state=True, **kwargs)
         seconds = round(time.monotonic() - began, 3)
-        journal().add(StepRun(self.lid.name, str(state.name), state.name == "Cached", seconds))
+        if not state.is_completed():
+            journal().add(StepRun(self.lid.name, str(state.name), cached=False, seconds=seconds))
         receipt = cast("R", state.result())
+        cached = state.name == "Cached" or receipt.path in journal().taken
+        journal().add(StepRun(self.lid.name, str(state.name), cached, seconds))
         journal().receipts.append(receipt)
         return receipt
 
@@ -228,7 +232,9 @@ def _build(
     key, inputs = lid.key(values), lid.inputs(values)
     with locked(workspace, lid.name, key):
         receipt = find(workspace, lid.name, key, kind)  # another run may have built it while we waited
-        if receipt is None:
+        if receipt is not None:
+            journal().taken.add(receipt.path)
+        else:
             with drafting(workspace, lid.name, key, inputs) as draft:
                 receipt = work(draft, *args, **kwargs)
     create_markdown_artifact(

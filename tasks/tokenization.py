@@ -133,3 +133,9 @@ def _insist_on_both(parts: dict[str, list[Mapping[str, Any]]]) -> None:
             f"No {' and no '.join(empty)} row fits tokens.max_length.",
             cure="Raise tokens.max_length, or set tokens.over_length=cut_prompt.",
         )
+    requesters = {row["group"] for row in parts["held_out"]}
+    if len(requesters) < 2:
+        raise DataError(
+            "All held-out rows are of one requester, and one voice cannot tell a gain from noise.",
+            cure="Give logs of more requesters, or raise format.held_out.",
+        )

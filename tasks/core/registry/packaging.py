@@ -1,17 +1,22 @@
 """Packaging: a folder that MLflow serves, without pickle: the code is a file, the weights are safetensors."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
 CODE = Path(__file__).with_name("served_model.py")
 NEEDS = ("mlflow", "torch", "transformers", "safetensors", "pandas", "jinja2")
-MODEL, ADAPTER = "artifacts/model", "artifacts/adapter"
 
 
 def package(target: Path, merged: Path, adapter: Path, needs: Sequence[str] = NEEDS) -> None:
-    """Write an MLflow model into `target`: merged model and tokenizer, the adapter beside it, signature, requirements."""
+    """Write an MLflow model into `target`: merged model and tokenizer, the adapter beside it, signature, requirements.
+
+    `merged` must be a folder called `model`: its files are found under `artifacts/model`, those of the adapter under
+    `artifacts/adapter`.
+    """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     from mlflow import pyfunc
@@ -30,10 +35,21 @@ def package(target: Path, merged: Path, adapter: Path, needs: Sequence[str] = NE
             ]
         ),
     )
-    pyfunc.save_model(
-        str(target),
-        python_model=str(CODE),
-        artifacts={"model": str(merged), "adapter": str(adapter)},
-        signature=signature,
-        pip_requirements=[f"{name}=={metadata.version(name).partition('+')[0]}" for name in needs],
-    )
+    with tempfile.TemporaryDirectory(dir=target.parent) as staging:
+        beside = _adapter_files(
+            adapter, Path(staging) / "adapter"
+        )  # MLflow names an artifact's folder like its source
+        pyfunc.save_model(
+            str(target),
+            python_model=str(CODE),
+            artifacts={"model": str(merged), "adapter": str(beside)},
+            signature=signature,
+            pip_requirements=[f"{name}=={metadata.version(name).partition('+')[0]}" for name in needs],
+        )
+
+
+def _adapter_files(adapter: Path, target: Path) -> Path:
+    target.mkdir()
+    for path in sorted(adapter.glob("adapter_*")):
+        shutil.copyfile(path, target / path.name)
+    return target

@@ -377,11 +377,11 @@ def test_the_banner_gives_the_loss_with_its_interval() -> None:
     assert "3.413 → 2.010 41.1 % lower than the base; gain +1.402, interval +1.318 to +1.489" in text
 
 
-def test_an_unbounded_interval_is_worded_but_not_drawn() -> None:
-    gains = {"base": gain(0.4, -math.inf, math.inf)}
-    page = render_page(full_run(gains=gains), None)
+@pytest.mark.parametrize(("low", "high"), [(-math.inf, math.inf), (0.1, math.inf), (-math.inf, 0.5)])
+def test_an_unbounded_interval_is_worded_but_not_drawn(low: float, high: float) -> None:
+    page = render_page(full_run(gains={"base": gain(0.4, low, high)}), None)
 
-    assert "-inf to +inf" in page
+    assert f"{low:+.3f} to {high:+.3f}" in page
     assert 'class="range"' not in page
     assert 'class="range"' in render_page(full_run(), None)
 

@@ -1,0 +1,43 @@
+"""One workspace and one Prefect harness for the whole run of the tests."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.environment import prepare
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+WORKSPACE = Path(tempfile.mkdtemp(prefix="freshtune-tests-"))
+for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
+    os.environ.pop(name, None)
+prepare(WORKSPACE)  # Prefect reads its environment once, when it is imported
+
+
+@pytest.fixture(scope="session")
+def workspace() -> Iterator[Path]:
+    """Give the workspace that Prefect's results of this process lie in."""
+    yield WORKSPACE
+    shutil.rmtree(WORKSPACE, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """Start the one Prefect server of this run of the tests."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=180):
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a random Llama of two layers with its tokenizer."""
+    from tiny import make_base
+
+    return make_base(tmp_path_factory.mktemp("tiny") / "base")

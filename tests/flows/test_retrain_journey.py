@@ -1,0 +1,153 @@
+"""The whole story with the real parts, and the truth table of hits and misses."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from journeys import small_logs, small_settings
+
+from tasks.core.registry.client import open_registry
+from tasks.core.settings import Settings
+from tasks.lid import JOURNAL, Journal
+
+DATA = ["collection", "raw_validation", "cleaning", "clean_validation"]
+ACROSS = ["formation", "example_validation"]
+LATER = ["tokenization", "adapter_training", "evaluation", "merging", "registration", "gating", "promotion"]
+Told = tuple[dict[str, Any], Journal]
+
+
+def run(settings: Settings) -> Told:
+    from flows.retrain import retrain
+
+    followed = Journal()
+    token = JOURNAL.set(followed)
+    try:
+        return retrain(settings), followed
+    finally:
+        JOURNAL.reset(token)
+
+
+def built(told: Told) -> list[str]:
+    return [step.name for step in told[1].steps if not step.cached]
+
+
+@pytest.fixture(scope="module")
+def settings(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return small_settings(workspace, *small_logs(tmp_path_factory.mktemp("logs")))
+
+
+@pytest.fixture(scope="module")
+def first(settings: Settings, prefect_server: None) -> Iterator[Told]:
+    return run(settings)
+
+
+@pytest.fixture
+def store(settings: Settings, first: Told) -> Path:
+    return settings.workspace / "store"
+
+
+def test_the_first_run_builds_everything_and_promotes(first: Told) -> None:
+    outcome, followed = first
+    assert outcome["status"] == "promoted"
+    assert len(built(first)) == len(followed.steps)
+    assert outcome["model"]["aliases"] == ["champion"]
+    assert outcome["metrics"]["challenger"]["loss"] < outcome["metrics"]["base"]["loss"] - 0.1
+
+
+def test_every_row_is_accounted_for(first: Told) -> None:
+    rows = first[0]["rows"]
+    fates = ("kept", "quarantined", "filtered", "duplicates", "over_length")
+    assert rows["in"] == 260 == sum(rows[fate] for fate in fates)
+    assert rows["kept"] == rows["train"] + rows["held_out"]
+
+
+def test_the_merge_is_proven_on_held_out_rows(first: Told) -> None:
+    assert first[0]["merge"]["max_abs_diff"] < 1e-3
+    assert first[0]["merge"]["greedy_match"] == 1.0
+
+
+def test_the_run_folder_holds_its_story(first: Told) -> None:
+    folder = Path(first[0]["run_dir"])
+    names = {path.name for path in folder.iterdir()}
+    assert {
+        "settings.yaml",
+        "receipts.json",
+        "metrics.jsonl",
+        "quality.json",
+        "samples.json",
+        "loss_curve.png",
+        "evaluation.json",
+        "report.html",
+        "outcome.json",
+    } <= names
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_mlflow_has_the_version_with_lineage_and_no_text(first: Told, settings: Settings) -> None:
+    client = open_registry(settings.workspace)
+    version = client.versions(settings.registry.name)[-1]
+    assert version.tags["freshtune.adapter_digest"] == first[0]["model"]["adapter_digest"]
+    place = client.download(version.run_id, "report", settings.workspace / "seen")
+    page = (place / "public_report.html").read_text(encoding="utf-8")
+    sample = json.loads((Path(first[0]["run_dir"]) / "samples.json").read_text(encoding="utf-8"))[0]
+    assert sample["reply"][:40] not in page
+    assert "training" in page.lower()
+
+
+def test_equal_content_is_a_hit_under_another_name(settings: Settings, first: Told, tmp_path: Path) -> None:
+    copies = []
+    for number, path in enumerate(settings.logs.paths):
+        copies.append(tmp_path / f"renamed-{number}.jsonl")
+        shutil.copyfile(path, copies[-1])
+    told = run(small_settings(settings.workspace, *copies))
+    assert built(told) == []
+    assert told[0]["status"] == "skipped"
+    assert told[0]["model"]["version"] == first[0]["model"]["version"]
+
+
+def test_a_deleted_artifact_is_built_again_and_nothing_else(settings: Settings, store: Path) -> None:
+    victim = next((store / "cleaning").iterdir())
+    shutil.rmtree(victim)
+    assert built(run(settings)) == ["cleaning"]
+    assert victim.is_dir()
+
+
+def test_a_flipped_byte_is_found_and_told(settings: Settings, store: Path) -> None:
+    victim = next((store / "formation").iterdir()) / "rows.jsonl"
+    data = bytearray(victim.read_bytes())
+    data[len(data) // 2] ^= 1
+    victim.write_bytes(data)
+    told = run(settings)
+    assert built(told) == ["formation"]
+    assert "rows.jsonl does not have the digest" in told[0]["warnings"][0]
+    assert any((settings.workspace / "damaged").iterdir())
+
+
+def test_a_changed_training_setting_keeps_the_data(settings: Settings, first: Told) -> None:
+    training = settings.training.model_copy(update={"max_steps": 9})
+    told = run(settings.model_copy(update={"training": training}))
+    assert built(told)[0] == "adapter_training"
+    assert not {*DATA, *ACROSS, "tokenization", "base_fetching"} & set(built(told))
+    assert set(told[0]["metrics"]) == {"base", "challenger", "champion"}
+
+
+def test_an_edited_row_builds_only_what_depends_on_it(
+    settings: Settings, first: Told, tmp_path: Path
+) -> None:
+    one, other = (Path(path) for path in settings.logs.paths)
+    lines = other.read_text(encoding="utf-8").splitlines(keepends=True)
+    edited = tmp_path / other.name
+    edited.write_text(
+        "".join([lines[0].replace('"language": "en"', '"language": "de"'), *lines[1:]]), encoding="utf-8"
+    )
+    changed = "".join(lines) != edited.read_text(encoding="utf-8")
+    gone = edited if changed else None
+    assert gone is not None, "the sample's first row is not English any more"
+    told = run(small_settings(settings.workspace, one, edited))
+    names = built(told)
+    assert names[:4] == DATA
+    assert names.count("collection") == 1
+    assert "base_fetching" not in names
