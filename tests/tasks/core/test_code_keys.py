@@ -1,0 +1,81 @@
+"""What an edit of the code costs: exactly the steps that use it."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+STEPS = [
+    "collection",
+    "raw_validation",
+    "cleaning",
+    "clean_validation",
+    "formation",
+    "example_validation",
+    "tokenization",
+    "base_fetching",
+    "adapter_training",
+    "evaluation",
+    "merging",
+    "registration",
+    "gating",
+    "promotion",
+]
+ASK = (
+    "import json, sys; from tasks.core.store.keys import code_digest;"
+    "print(json.dumps({name: code_digest('tasks.' + name) for name in sys.argv[1:]}))"
+)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    for room in ("tasks", "expectations"):
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def digests(house: Path) -> dict[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, *STEPS], cwd=house, capture_output=True, text=True, check=True
+    )
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def changed(house: Path, place: str, old: str, new: str) -> set[str]:
+    before, path = digests(house), house / place
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    after = digests(house)
+    return {name for name in STEPS if before[name] != after[name]}
+
+
+def test_comments_and_docstrings_cost_nothing(house: Path) -> None:
+    old = '"""Cleaning: text is normalized'
+    assert (
+        changed(
+            house, "tasks/cleaning.py", old, '# a comment\n"""Cleaning, told otherwise: text is normalized'
+        )
+        == set()
+    )
+
+
+def test_a_craft_costs_the_steps_that_use_it(house: Path) -> None:
+    assert changed(house, "tasks/core/text/filtering.py", '"short_reply"', '"brief_reply"') == {"cleaning"}
+
+
+def test_a_craft_of_the_trainer_process_costs_the_training(house: Path) -> None:
+    assert changed(house, "tasks/core/fitting/loop.py", "1_000_003", "1_000_033") == {"adapter_training"}
+
+
+def test_a_suite_costs_its_door(house: Path) -> None:
+    assert changed(house, "expectations/raw_logs.py", "100_000", "90_000") == {"raw_validation"}
+
+
+def test_a_renamed_error_message_costs_nothing(house: Path) -> None:
+    assert changed(house, "tasks/core/errors.py", "Say in one sentence", "Tell in one sentence") == set()
