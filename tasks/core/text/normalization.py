@@ -205,6 +205,8 @@ def _pieces(node: Any, keep_lines: bool) -> Iterator[str]:
         if tag == "-text":
             text = child.text_content or ""
             yield text if keep_lines or node.tag == "pre" else text.replace("\n", " ")
+        elif tag == "br":
+            yield "\n"
         elif tag not in DROPPED and tag != "-comment":
             block = "\n" if tag in BLOCKS else ""
             yield block

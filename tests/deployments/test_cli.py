@@ -1,0 +1,102 @@
+"""The doors: exit codes, one sentence with its cure, no traceback, nothing half-written."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from journeys import BASE, ROOT, freshtune, plain_environment, small_logs
+
+COMMANDS = ["run", "check", "doctor", "runs", "show", "models", "ask"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_and_json(command: str) -> None:
+    from click.testing import CliRunner
+
+    from deployments.cli import cli
+
+    said = CliRunner().invoke(cli, [command, "--help"]).output
+    assert f"Example:\n    freshtune {command}" in said
+    assert "--json" in said
+
+
+def test_help_imports_neither_torch_nor_prefect() -> None:
+    code = "import sys; sys.argv = ['freshtune', '--help']\nfrom deployments.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    code += "print(sorted({'torch', 'prefect', 'mlflow', 'great_expectations', 'transformers'} & set(sys.modules)))"
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
+    assert time.monotonic() - began < 5  # 0.2 s on a quiet machine
+
+
+FAULTS = {
+    "settings": (["run", "demo", "--set", "training.epochs=0"], 2, "SettingsError"),
+    "option": (["run", "--no-such-option"], 2, "SettingsError"),
+    "recipe": (["run", "no-such-recipe"], 2, "SettingsError"),
+    "run": (["show", "2020"], 2, "SettingsError"),
+    "missing": (["run", "demo", "--logs", "no-such-file.jsonl"], 3, "DataError"),
+    "empty": (["check", "demo", "--logs", "{here}/empty.jsonl"], 3, "DataError"),
+    "shape": (["check", "demo", "--logs", "{here}/shape.jsonl"], 3, "DataError"),
+    "few": (["check", "demo", "--logs", "{here}/few.jsonl"], 3, "DataError"),
+    "base": (["run", "demo", "--set", "model.base=/no/such/base"], 4, "ModelError"),
+    "no base": (["run", "guide"], 4, "ModelError"),
+    "mlflow": (["models"], 6, "ServiceError"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_users_mistake_is_one_sentence_with_its_cure(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "shape.jsonl").write_text('{"ticket": 1, "text": "secret words"}\n')
+    (tmp_path / "few.jsonl").write_bytes(
+        b"".join(small_logs(tmp_path)[0].read_bytes().splitlines(keepends=True)[:40])
+    )
+    arguments, code, kind = FAULTS[name]
+    if name == "mlflow":
+        monkeypatch.setattr("journeys.plain_environment", lambda: {**plain_environment(), **AWAY})
+    done = freshtune(*(one.format(here=tmp_path) for one in arguments), "--json", workspace=tmp_path / "ws")
+    assert done.returncode == code, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["schema"], told["status"], told["error"]["type"]) == (1, "failed", kind)
+    assert told["error"]["cure"]
+    assert "Traceback" not in done.stderr + done.stdout
+    assert "secret words" not in done.stderr + done.stdout
+    assert not list((tmp_path / "ws").glob("drafts/*"))
+    assert not list((tmp_path / "ws").glob("logs/bug-*"))
+
+
+AWAY = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+
+
+def test_runs_are_listed_and_a_damaged_one_is_told(tmp_path: Path) -> None:
+    for name, text in (
+        ("20260101-000000-aaaa", '{"status": "promoted", "reason": "it is better"}'),
+        ("20260102-000000-bbbb", "{"),
+    ):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "outcome.json").write_text(text)
+    (tmp_path / "runs" / "20260103-000000-cccc").mkdir()
+    found = json.loads(freshtune("runs", "--json", workspace=tmp_path).stdout)["runs"]
+    assert [one["status"] for one in found] == ["unfinished", "unreadable", "promoted"]
+    assert freshtune("show", "20260101", workspace=tmp_path).stdout.startswith("promoted")
+    assert freshtune("show", "../runs/20260101-000000-aaaa", workspace=tmp_path).returncode == 2
+
+
+def test_the_doctor_finds_this_machine_well(tmp_path: Path) -> None:
+    done = freshtune("doctor", "--json", "--set", f"model.base={BASE}", workspace=tmp_path)
+    findings = {one["what"]: one for one in json.loads(done.stdout)["findings"]}
+    assert done.returncode == 0
+    assert findings["4-bit"]["state"] == "ok"
+    assert findings["base"]["found"].startswith("llama")
+
+
+def test_the_doctor_finds_a_broken_base(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    done = freshtune("doctor", "--set", f"model.base={tmp_path / 'base'}", workspace=tmp_path)
+    assert done.returncode == 4
+    assert "config.json is missing" in done.stdout

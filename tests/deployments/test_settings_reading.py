@@ -1,0 +1,68 @@
+"""Recipes and the command line: precedence, and all mistakes at once."""
+
+from pathlib import Path
+
+import pytest
+
+from deployments.settings_reading import read_settings, recipe_names
+from tasks.core.errors import SettingsError
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_loads_and_opens_with_its_purpose(name: str) -> None:
+    sets = ["model.revision=abc"] if name == "guide" else []
+    assert read_settings(name, sets).workspace.is_absolute()
+    text = (Path(__file__).parents[2] / "deployments" / "recipes" / f"{name}.yaml").read_text(
+        encoding="utf-8"
+    )
+    for word, line in zip(("Purpose:", "Needs:", "Command:"), text.splitlines(), strict=False):
+        assert line.startswith(f"# {word}")
+
+
+def test_the_command_line_wins_over_the_recipe(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("training: {epochs: 2, seed: 5}\nlogs: {paths: [here.jsonl]}\n")
+    settings = read_settings(str(recipe), ["training.epochs=7", "lora.targets=[q_proj]"])
+    assert (settings.training.epochs, settings.training.seed, settings.lora.targets) == (7, 5, ("q_proj",))
+    assert settings.logs.paths == (str(tmp_path / "here.jsonl"),)
+    assert read_settings(str(recipe), logs=["a.jsonl"]).logs.paths == (str(Path.cwd() / "a.jsonl"),)
+
+
+def test_all_mistakes_are_told_at_once_with_value_limit_and_cure() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings("demo", ["training.epochs=-1", "lora.rnak=4", "model.quantization=fp4", "modle.base=x"])
+    message = caught.value.message
+    assert "4 settings are wrong" in message
+    assert "training.epochs is -1" in message
+    assert "did you mean rank?" in message
+    assert "'nf4'" in message
+    assert "did you mean model?" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("training: {epochs: 1, epochs: 2}", "epochs appears twice"),
+        ("training: [", "line 1"),
+        ("- a list", "not a mapping"),
+        ("training: 5", "training is 5"),
+        ("model: {base: mistralai/Mistral-7B-v0.1}", "without model.revision"),
+        ("x: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
+    ],
+)
+def test_a_bad_recipe_is_told_in_a_sentence(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=words):
+        read_settings(str(tmp_path / "bad.yaml"))
+
+
+def test_an_unknown_recipe_lists_those_there_are() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings("dmeo")
+    assert "demo" in caught.value.cure
+
+
+@pytest.mark.parametrize("text", ["training.epochs", "=3", "training.epochs=[", "training=3"])
+def test_a_bad_set_is_told(text: str) -> None:
+    with pytest.raises(SettingsError):
+        read_settings("demo", [text])

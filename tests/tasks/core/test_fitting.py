@@ -1,0 +1,230 @@
+"""Training in a child process: it learns, it survives kill -9 to the same bytes, and it says what stopped it."""
+
+import json
+import os
+import random
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tasks.core.errors import FreshtuneError, HardwareError, ModelError, Stopped
+from tasks.core.fitting.checkpoints import Checkpoint, latest_checkpoint, save_checkpoint
+from tasks.core.fitting.guards import check_gradient, check_labels, check_loss
+from tasks.core.fitting.launcher import fit
+from tasks.core.fitting.plan import METRICS, FitPlan
+from tasks.core.fitting.schedule import learning_rate, plan_steps
+from tasks.core.model.adapters import adapter_digest
+from tasks.core.tokens.storing import TokenRow, save_token_rows
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    draw = random.Random(1)
+    path = tmp_path_factory.mktemp("rows") / "train.arrow"
+    rows = [
+        TokenRow(str(row), "g", "en", "p", [draw.randrange(3, 90) for _ in range(draw.randrange(8, 30))], 4)
+        for row in range(60)
+    ]
+    save_token_rows(path, rows)
+    return path
+
+
+@pytest.fixture
+def plan(tiny_base: Path, tokens: Path, tmp_path: Path) -> FitPlan:
+    (tmp_path / "work").mkdir()
+    return FitPlan(
+        identity="this training",
+        base=str(tiny_base),
+        base_identity="base",
+        tokens=str(tokens),
+        output=str(tmp_path / "out"),
+        work=str(tmp_path / "work"),
+        pad_id=2,
+        quantization="nf4",
+        double_quant=True,
+        dtype="auto",
+        attention="sdpa",
+        method="lora",
+        rank=4,
+        alpha=8,
+        dropout=0.1,
+        targets=("all-linear",),
+        epochs=20,
+        max_steps=12,
+        learning_rate=5e-3,
+        warmup=0.1,
+        weight_decay=0.01,
+        clip=1.0,
+        batch_tokens=300,
+        accumulation=2,
+        seed=0,
+        checkpoint_steps=4,
+        gradient_checkpointing=False,
+        processes=1,
+        timeout_minutes=5,
+    )
+
+
+def nothing(_metrics: Mapping[str, float]) -> None:
+    pass
+
+
+def at_step(step: int, do: Callable[[], None]) -> Callable[[Mapping[str, float]], None]:
+    done: list[int] = []
+
+    def tell(metrics: Mapping[str, float]) -> None:
+        if metrics["step"] >= step and not done:
+            done.append(1)
+            do()
+
+    return tell
+
+
+def kill_trainer(plan: FitPlan) -> None:
+    """Kill the rank that trains: the one process whose command line has the plan and is not torchrun itself."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if str(plan.work_folder).encode() in b" ".join(words) and b"torch.distributed.run" not in words:
+            os.kill(int(entry.name), signal.SIGKILL)
+
+
+def test_a_killed_training_goes_on_to_the_same_bytes(plan: FitPlan, tmp_path: Path) -> None:
+    (tmp_path / "calm").mkdir()
+    calm = replace(plan, work=str(tmp_path / "calm"), output=str(tmp_path / "calm-out"))
+    facts = fit(calm, nothing)
+    assert (facts["steps"], facts["resumed_from"], facts["moved"]) == (12, 0, 1.0)
+
+    with pytest.raises(HardwareError, match="was killed"):
+        fit(plan, at_step(5, lambda: kill_trainer(plan)))
+    assert fit(plan, nothing)["resumed_from"] >= 4
+    assert adapter_digest(Path(plan.output)) == adapter_digest(Path(calm.output))
+    lines = [json.loads(line) for line in (plan.work_folder / METRICS).read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 13))
+
+
+def test_two_processes_learn_what_one_learns(plan: FitPlan, tmp_path: Path) -> None:
+    losses = {}
+    for processes in (1, 2):
+        work = tmp_path / f"by-{processes}"
+        work.mkdir()
+        accumulation = 2 // processes
+        several = replace(
+            plan,
+            work=str(work),
+            output=str(work / "out"),
+            processes=processes,
+            accumulation=accumulation,
+            dropout=0.0,
+        )
+        assert fit(several, nothing)["processes"] == processes
+        losses[processes] = [json.loads(line)["loss"] for line in (work / METRICS).read_text().splitlines()]
+    assert losses[1] == pytest.approx(losses[2], abs=2e-4)
+
+
+def test_a_training_that_takes_too_long_is_ended(plan: FitPlan) -> None:
+    with pytest.raises(ModelError, match="longer than 0 minutes"):
+        fit(replace(plan, timeout_minutes=0), nothing)
+
+
+def test_a_stop_leaves_a_checkpoint(plan: FitPlan) -> None:
+    def stop() -> None:
+        raise Stopped("Stopped by a signal.", cure="Start again.")
+
+    with pytest.raises(Stopped):
+        fit(replace(plan, max_steps=400, epochs=400, checkpoint_steps=1000), at_step(2, stop))
+    checkpoint, notes = latest_checkpoint(plan.work_folder, plan.identity)
+    assert checkpoint is not None
+    assert checkpoint.step >= 2
+    assert notes == []
+
+
+def test_the_trainers_own_error_reaches_the_parent(plan: FitPlan) -> None:
+    with pytest.raises(ModelError, match="fit no layer"):
+        fit(replace(plan, targets=("nothing",)), nothing)
+
+
+def checkpoint(step: int) -> Checkpoint:
+    import torch
+
+    return Checkpoint(step, {"a": torch.full((3,), float(step))}, {"a/step": torch.tensor(1.0)})
+
+
+def test_the_last_two_checkpoints_are_kept(tmp_path: Path) -> None:
+    for step in (5, 10, 15):
+        save_checkpoint(tmp_path, "me", checkpoint(step))
+    assert [path.name for path in sorted((tmp_path / "checkpoints").iterdir())] == [
+        "step-000010",
+        "step-000015",
+    ]
+
+
+@pytest.mark.parametrize("name", ["adapter.safetensors", "optimizer.safetensors", "manifest.json"])
+@pytest.mark.parametrize("harm", ["missing", "empty", "cut", "flipped"])
+def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(tmp_path: Path, name: str, harm: str) -> None:
+    save_checkpoint(tmp_path, "me", checkpoint(5))
+    path = save_checkpoint(tmp_path, "me", checkpoint(10)) / name
+    data = path.read_bytes()
+    middle = len(data) // 2
+    path.write_bytes(
+        {
+            "missing": b"",
+            "empty": b"",
+            "cut": data[:-1],
+            "flipped": data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :],
+        }[harm]
+    )
+    if harm == "missing":
+        path.unlink()
+    found, notes = latest_checkpoint(tmp_path, "me")
+    assert found is not None
+    assert found.step == 5
+    assert "step-000010 was set aside" in notes[0]
+    assert (tmp_path / "rejected" / "step-000010").is_dir()
+
+
+def test_a_checkpoint_of_another_training_is_not_used(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, "me", checkpoint(5))
+    found, notes = latest_checkpoint(tmp_path, "you")
+    assert found is None
+    assert "another training" in notes[0]
+
+
+def test_a_pass_has_every_row_once_and_steps_are_cut_at_the_limit() -> None:
+    lengths = [5 + row % 20 for row in range(100)]
+    values = {"batch_tokens": 100, "micro_batches": 3, "seed": 0}
+    steps = plan_steps(lengths, epochs=2, max_steps=0, **values)
+    rows = [row for step in steps for batch in step for row in batch]
+    assert sorted(rows) == sorted([*range(100), *range(100)])
+    assert len(plan_steps(lengths, epochs=2, max_steps=3, **values)) == 3
+    assert len(plan_steps(lengths, epochs=0.5, max_steps=0, **values)) == -(-len(steps) // 4)
+
+
+def test_the_rate_rises_then_falls() -> None:
+    rates = [learning_rate(step, 100, 1.0, 0.1) for step in range(100)]
+    assert rates[9] == max(rates) == 1.0
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0.1 <= rates[-1] < 0.11
+
+
+@pytest.mark.parametrize(
+    ("guard", "arguments"),
+    [
+        (check_labels, (0, 4)),
+        (check_loss, (float("nan"), 1)),
+        (check_loss, (float("inf"), 1)),
+        (check_gradient, (0.0, 1)),
+    ],
+)
+def test_what_fails_in_silence_elsewhere_stops_here(
+    guard: Callable[..., None], arguments: tuple[float, int]
+) -> None:
+    with pytest.raises(FreshtuneError) as caught:
+        guard(*arguments)
+    assert caught.value.cure

@@ -1,0 +1,172 @@
+"""Bases, adapters and merges, with real 4-bit layers on a tiny Llama."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.core.errors import ModelError
+from tasks.core.model.adapters import adapter_digest, attach, load_adapter, save_adapter, trainable_parameters
+from tasks.core.model.loading import check_base, load_base
+from tasks.core.model.merged_weights import compare_merged, write_merged
+
+ROWS = [(list(range(3, 60)), 9), (list(range(100, 130)), 4)]
+
+
+def adapted(base: Path, quantization: Any = "nf4", **changes: Any) -> Any:
+    values: dict[str, Any] = {
+        "method": "lora",
+        "rank": 4,
+        "alpha": 8,
+        "dropout": 0.0,
+        "targets": ["all-linear"],
+        "seed": 1,
+    }
+    return attach(load_base(base, quantization).model, **{**values, **changes})
+
+
+def moved(model: Any) -> Any:
+    import torch
+
+    torch.manual_seed(5)
+    for weight in trainable_parameters(model).values():
+        weight.data += 0.05 * torch.randn_like(weight)
+    return model
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("adapter")
+    save_adapter(moved(adapted(tiny_base)), folder, "base-identity")
+    return folder
+
+
+def test_every_layer_is_really_quantized(tiny_base: Path) -> None:
+    loaded = load_base(tiny_base, "nf4")
+    assert len(loaded.quantized) == 14
+    assert loaded.quantized_share == 1.0
+    assert load_base(tiny_base, "none").quantized == ()
+
+
+def test_a_base_that_stays_in_full_precision_is_refused(tmp_path: Path) -> None:
+    from transformers import FalconConfig, FalconForCausalLM
+
+    config = FalconConfig(vocab_size=64, hidden_size=64, num_hidden_layers=1, num_attention_heads=2)
+    FalconForCausalLM(config).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="only 0 layers"):
+        load_base(tmp_path, "nf4")
+
+
+@pytest.mark.parametrize("name", ["weights.bin", "code.py", "model.pt", "x.pkl"])
+def test_a_base_with_files_that_run_code_is_refused(tiny_base: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(tiny_base, tmp_path / "base")
+    (tmp_path / "base" / name).write_bytes(b"x")
+    with pytest.raises(ModelError, match="can run code"):
+        check_base(tmp_path / "base")
+
+
+def test_a_quantized_base_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_base, tmp_path / "base")
+    config = json.loads((tmp_path / "base" / "config.json").read_text())
+    (tmp_path / "base" / "config.json").write_text(
+        json.dumps({**config, "quantization_config": {"quant_method": "gptq"}})
+    )
+    with pytest.raises(ModelError, match=r"quantized already \(gptq\)"):
+        check_base(tmp_path / "base")
+
+
+def test_scoring_computes_what_training_computes(tiny_base: Path) -> None:
+    import torch
+
+    model = load_base(tiny_base, "nf4").model
+    ids = torch.tensor([ROWS[0][0]])
+    training = model.train()(input_ids=ids).logits
+    with torch.inference_mode():
+        scoring = model.eval()(input_ids=ids).logits
+    assert (training - scoring).abs().max().item() < 1e-5
+
+
+def test_the_seed_alone_decides_the_first_weights(tiny_base: Path) -> None:
+    import torch
+
+    one, same, other = (trainable_parameters(adapted(tiny_base, seed=seed)) for seed in (1, 1, 2))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("method", ["lora", "rslora", "dora"])
+def test_trainable_parameters_are_as_many_as_the_layers_say(tiny_base: Path, method: str) -> None:
+    counted = sum(
+        weight.numel() for weight in trainable_parameters(adapted(tiny_base, method=method)).values()
+    )
+    sides = 2 * (4 * (64 + 64) + 3 * (64 + 128))
+    outputs = 2 * (4 * 64 + 2 * 128 + 64)
+    assert counted == 4 * sides + (outputs if method == "dora" else 0)
+
+
+def test_targets_that_fit_nothing_are_refused_with_those_that_do(tiny_base: Path) -> None:
+    with pytest.raises(ModelError, match="fit no layer") as caught:
+        adapted(tiny_base, targets=["query"])
+    assert "q_proj" in caught.value.cure
+
+
+def test_an_adapter_comes_back_as_it_was(tiny_base: Path, adapter: Path) -> None:
+    import torch
+
+    loaded = load_adapter(load_base(tiny_base, "nf4").model, adapter)
+    wanted = moved(adapted(tiny_base)).eval()
+    ids = torch.tensor([ROWS[0][0]])
+    with torch.inference_mode():
+        assert torch.equal(loaded(input_ids=ids).logits, wanted(input_ids=ids).logits)
+
+
+def test_the_digest_sees_weights_and_not_the_order_of_names(adapter: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(adapter, tmp_path / "a")
+    config = json.loads((tmp_path / "a" / "adapter_config.json").read_text())
+    config["target_modules"].reverse()
+    (tmp_path / "a" / "adapter_config.json").write_text(
+        json.dumps({**config, "base_model_name_or_path": "elsewhere"})
+    )
+    assert adapter_digest(tmp_path / "a") == adapter_digest(adapter)
+    weights = load_file(tmp_path / "a" / "adapter_model.safetensors")
+    weights[min(weights)].view(-1)[0] += 1e-7
+    save_file(weights, tmp_path / "a" / "adapter_model.safetensors")
+    assert adapter_digest(tmp_path / "a") != adapter_digest(adapter)
+
+
+def test_an_adapter_of_another_shape_is_refused(adapter: Path, tiny_base: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(adapter, tmp_path / "a")
+    weights = load_file(tmp_path / "a" / "adapter_model.safetensors")
+    weights.pop(min(weights))
+    save_file(weights, tmp_path / "a" / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match="of 28 weights"):
+        load_adapter(load_base(tiny_base, "nf4").model, tmp_path / "a")
+
+
+def test_merged_equals_trained_and_a_wrong_merge_is_seen(
+    tiny_base: Path, adapter: Path, tmp_path: Path
+) -> None:
+    loaded = load_base(tiny_base, "nf4")
+    reference = load_adapter(loaded.model, adapter)
+    proofs = {}
+    for name, quantized in (("right", loaded.quantized), ("wrong", ())):
+        write_merged(
+            tiny_base,
+            adapter,
+            tmp_path / name,
+            quantized=quantized,
+            double_quant=True,
+            dtype="auto",
+            device="cpu",
+        )
+        proofs[name] = compare_merged(reference, load_base(tmp_path / name, "none").model, ROWS)
+    assert proofs["right"].max_abs_diff < 1e-5
+    assert proofs["right"].greedy_match == 1.0
+    assert proofs["right"].positions == (57 - 9) + (30 - 4)
+    assert proofs["wrong"].max_abs_diff > 1e-3
