@@ -1,0 +1,101 @@
+"""`kill -9` of the whole process group at random moments: the next start goes on, to the same model, once."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from journeys import ROOT, freshtune, outcome_of, plain_environment, small_arguments, small_logs
+
+KILLS = 10
+
+
+def killed_after(seconds: float, arguments: list[str], workspace: Path) -> bool:
+    """Start a run in a group of its own and kill the group after a while; say whether it had not ended before."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deployments.cli", *arguments, "--workspace", str(workspace)],
+        cwd=ROOT,
+        env=plain_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return small_arguments(*small_logs(tmp_path_factory.mktemp("logs")))
+
+
+def test_a_run_killed_ten_times_ends_like_an_undisturbed_one(arguments: list[str], tmp_path: Path) -> None:
+    calm = outcome_of(freshtune(*arguments, workspace=tmp_path / "calm"))
+    length = calm["seconds"] + 8  # the interpreter and Prefect's start come before the first step
+    draw = random.Random(7)
+    hits = [killed_after(draw.uniform(6, length), arguments, tmp_path / "wild") for _ in range(KILLS)]
+    assert sum(hits) >= KILLS // 2, "too many runs ended before they were killed"
+
+    told = outcome_of(freshtune(*arguments, workspace=tmp_path / "wild"))
+    assert told["model"]["version"] == 1
+    assert told["model"]["aliases"] == ["champion"]
+    assert told["model"]["adapter_digest"] == calm["model"]["adapter_digest"]
+    assert told["metrics"]["challenger"] == calm["metrics"]["challenger"]
+    versions = freshtune("models", "--json", workspace=tmp_path / "wild").stdout
+    assert versions.count('"version"') == 1
+    assert not list((tmp_path / "wild" / "drafts").iterdir())
+
+    (tmp_path / "wild").rename(tmp_path / "moved")
+    again = outcome_of(freshtune(*arguments, workspace=tmp_path / "moved"))
+    assert all(step["cached"] for step in again["steps"])
+    assert again["status"] == "skipped"
+
+
+def test_two_runs_at_once_build_each_artifact_once(arguments: list[str], tmp_path: Path) -> None:
+    words = [one for one in arguments if one != "run"]
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-m", "deployments.cli", "check", *words, "--workspace", str(tmp_path / "ws")],
+            cwd=ROOT,
+            env=plain_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    told = [outcome_of(subprocess.CompletedProcess([], one.wait(), *one.communicate())) for one in both]
+    built = [step["name"] for outcome in told for step in outcome["steps"] if not step["cached"]]
+    assert sorted(built) == sorted([step["name"] for step in told[0]["steps"]])
+
+
+def test_a_full_disk_leaves_nothing_half_written(arguments: list[str], tmp_path: Path) -> None:
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-rm", "true"], check=False).returncode:
+        pytest.fail("this test needs unshare -rm, to mount a small disk of its own")
+    words = " ".join(f"'{one}'" for one in arguments)
+    place = tmp_path / "small"
+    place.mkdir()
+    script = (
+        f"mount -t tmpfs -o size=24m tmpfs {place} && {sys.executable} -m deployments.cli {words} --workspace {place}/ws;"
+        f"code=$?; ls -A {place}/ws/drafts >&2; exit $code"
+    )
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script],
+        cwd=ROOT,
+        env=plain_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr[-1500:]
+    assert '"DiskFull"' in done.stdout
+    assert "Traceback" not in done.stderr
