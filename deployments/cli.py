@@ -1,11 +1,8 @@
 """The command line: parses, calls a flow, prints, maps errors to exit codes; nothing else."""
 
-import json
 import os
 import signal
 import sys
-import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -13,6 +10,7 @@ from typing import Any
 
 import click
 
+from deployments.printing import fail, keep_traceback, print_result, say, say_step
 from deployments.run_records import find_run, list_runs, read_run
 from deployments.settings_reading import read_settings
 from tasks.core.errors import BelowBar, FreshtuneError, Stopped
@@ -63,7 +61,7 @@ def run(
       freshtune run thunderbird --logs logs/2025-01.jsonl --set training.epochs=1
     """
     settings = read_settings(recipe, sets, logs, workspace)
-    outcome = _call("run_retrain", settings, as_json)
+    outcome = _call("run_retrain", settings, as_json=as_json)
     if require_promotion and outcome["status"] not in ("promoted", "skipped"):
         raise BelowBar(f"The challenger was not promoted: {outcome['reason']}", cure="See the run's report.")
 
@@ -83,7 +81,7 @@ def check(
     Example:
       freshtune check thunderbird --logs 'logs/*.jsonl'
     """
-    _call("run_check", read_settings(recipe, sets, logs, workspace), as_json)
+    _call("run_check", read_settings(recipe, sets, logs, workspace), as_json=as_json)
 
 
 @cli.command()
@@ -105,7 +103,7 @@ def doctor(recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: b
     findings = examine(settings)
     lines = [f"{finding['state']:<5} {finding['what']:<14} {finding['found']}" for finding in findings]
     lines += [f"      {'':<14} {finding['cure']}" for finding in findings if finding["cure"]]
-    _print({"schema": 1, "status": "done", "findings": findings}, "\n".join(lines), as_json)
+    print_result({"schema": 1, "status": "done", "findings": findings}, "\n".join(lines), as_json=as_json)
     if any(finding["state"] == "fail" for finding in findings):
         sys.exit(4)
 
@@ -124,7 +122,7 @@ def runs(workspace: str | None, as_json: bool) -> None:
     lines = [f"{one['run_id']:<22} {one['status']:<18} {one['reason'][:58]}" for one in found] or [
         "No run yet: freshtune run"
     ]
-    _print({"schema": 1, "status": "done", "runs": found}, "\n".join(lines), as_json)
+    print_result({"schema": 1, "status": "done", "runs": found}, "\n".join(lines), as_json=as_json)
 
 
 @cli.command()
@@ -144,10 +142,10 @@ def show(name: str, workspace: str | None, as_json: bool, replies: bool) -> None
     folder = find_run(_workspace(workspace), name)
     text = folder / ("replies.txt" if replies else "summary.txt")
     record = read_run(folder)
-    _print(
+    print_result(
         record,
         text.read_text(encoding="utf-8") if text.exists() else f"{record['status']}: {record['reason']}",
-        as_json,
+        as_json=as_json,
     )
 
 
@@ -172,10 +170,10 @@ def models(recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: b
         f"{one['name']} {one['version']:>3}  {','.join(one['aliases']) or '-':<10} {one['created']}  {one['reason'][:90]}"
         for one in found
     ]
-    _print(
+    print_result(
         {"schema": 1, "status": "done", "versions": found},
         "\n".join(lines or ["No version yet: freshtune run"]),
-        as_json,
+        as_json=as_json,
     )
 
 
@@ -207,7 +205,7 @@ def ask(
     from flows.answering import answer_question
 
     answered = answer_question(settings, question, model, max_new_tokens)
-    _print(answered, answered["reply"] or "(the model said nothing)", as_json)
+    print_result(answered, answered["reply"] or "(the model said nothing)", as_json=as_json)
 
 
 def main() -> None:
@@ -219,41 +217,32 @@ def main() -> None:
     except click.exceptions.Exit as ending:
         sys.exit(ending.exit_code)
     except click.ClickException as error:
-        _fail("SettingsError", error.format_message(), "See --help.", 2, as_json)
+        fail("SettingsError", error.format_message(), "See --help.", 2, as_json=as_json)
     except FreshtuneError as error:
-        _fail(type(error).__name__, error.message, error.cure, error.exit_code, as_json)
+        fail(type(error).__name__, error.message, error.cure, error.exit_code, as_json=as_json)
     except (KeyboardInterrupt, click.Abort):
-        _fail(
-            "Stopped",
-            "Stopped by the keyboard.",
-            "Start again: it goes on from what is complete.",
-            130,
-            as_json,
-        )
+        cure = "Start again: it goes on from what is complete."
+        fail("Stopped", "Stopped by the keyboard.", cure, 130, as_json=as_json)
     except BrokenPipeError:
         os._exit(0)  # whoever read our output has seen enough
     except Exception as error:  # noqa: BLE001 - a bug: its traceback is kept for whoever mends it
-        _fail(
-            type(error).__name__,
-            "This is a bug in Freshtune.",
-            f"Its traceback is in {_keep_traceback()}.",
-            1,
-            as_json,
-        )
+        cure = f"Its traceback is in {keep_traceback(_workspace(None) / 'logs')}."
+        fail(type(error).__name__, "This is a bug in Freshtune.", cure, 1, as_json=as_json)
 
 
-def _call(name: str, settings: Settings, as_json: bool) -> dict[str, Any]:
+def _call(name: str, settings: Settings, *, as_json: bool) -> dict[str, Any]:
     """Call a flow, one line a step on standard error, and print what came of it."""
+    from flows.preflight import look_first
+
+    look_first(settings, with_base=name == "run_retrain")
     _prepare(settings)
-    began = time.monotonic()
-    print("starting …", file=sys.stderr, flush=True)
+    say("starting …")
     from flows import running
 
     start: Callable[..., dict[str, Any]] = getattr(running, name)
-    outcome = start(settings, _say_step)
-    print(f"done in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    outcome = start(settings, say_step)
     text = (Path(outcome["run_dir"]) / "summary.txt").read_text(encoding="utf-8")
-    _print(outcome, text, as_json)
+    print_result(outcome, text, as_json=as_json)
     return outcome
 
 
@@ -263,38 +252,8 @@ def _prepare(settings: Settings) -> None:
     prepare(settings.workspace)
 
 
-def _say_step(step: Any) -> None:
-    took = "from the store" if step.cached else f"{step.seconds:.1f} s"
-    mark = {"Cached": "·", "Completed": "✓"}.get(step.state, "✗")
-    print(f"  {mark} {step.name:<20} {took}", file=sys.stderr, flush=True)
-
-
-def _print(record: dict[str, Any], text: str, as_json: bool) -> None:
-    click.echo(json.dumps(record, ensure_ascii=False) if as_json else text.rstrip("\n"))
-
-
-def _fail(kind: str, message: str, cure: str, code: int, as_json: bool) -> None:
-    if as_json:
-        error = {"type": kind, "message": message, "cure": cure}
-        click.echo(
-            json.dumps(
-                {"schema": 1, "status": "failed", "reason": message, "error": error}, ensure_ascii=False
-            )
-        )
-    click.echo(f"Error: {message}\n  {cure}", err=True)
-    sys.exit(code)
-
-
 def _stop(_number: int, _frame: FrameType | None) -> None:
     raise Stopped("Stopped by a signal.", cure="Start again: it goes on from what is complete.")
-
-
-def _keep_traceback() -> Path:
-    folder = _workspace(None) / "logs"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"bug-{time.strftime('%Y%m%d-%H%M%S')}.txt"
-    path.write_text(traceback.format_exc(), encoding="utf-8")
-    return path
 
 
 def _workspace(given: str | None) -> Path:

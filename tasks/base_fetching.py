@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from tasks.core.errors import ModelError, ServiceError
-from tasks.core.model.loading import check_base
+from tasks.core.model.loading import check_base, locate_base
 from tasks.core.receipts import BaseModel, BaseSource
 from tasks.core.settings import ModelSettings
 from tasks.core.store.artifacts import Draft
@@ -20,18 +20,10 @@ def find_base(model: ModelSettings) -> BaseSource:
 
     Raises `ModelError` when there is no such folder or it cannot be a base.
     """
-    if not model.base:
-        raise ModelError(
-            "model.base is not set.", cure="Give --set model.base=FOLDER, or a hub id and model.revision."
-        )
-    if model.revision:
-        return BaseSource(
-            identity=f"{model.base}@{model.revision}", repository=model.base, revision=model.revision
-        )
-    folder = Path(model.base)
-    if not folder.is_dir():
-        raise ModelError(f"There is no base model folder {folder}.", cure="Check model.base.")
-    check_base(folder)
+    folder = locate_base(model.base, model.revision)
+    if folder is None:
+        identity = f"{model.base}@{model.revision}"
+        return BaseSource(identity=identity, repository=model.base, revision=model.revision)
     return BaseSource(identity=digest_files(digest_folder(folder)), folder=folder)
 
 

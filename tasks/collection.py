@@ -1,15 +1,12 @@
 """Collection: log files become shards of rows with canonical columns."""
 
-from glob import glob
-from pathlib import Path
-
-from tasks.core.errors import DataError
 from tasks.core.receipts import LogFile, RawLogs
 from tasks.core.settings import Fields
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.digests import digest_file
 from tasks.core.store.ledger import Entry, account, write_ledger
 from tasks.core.store.rows import ROWS, write_rows
+from tasks.core.text.finding import find_files
 from tasks.core.text.reading import read_log
 from tasks.lid import step
 
@@ -19,14 +16,10 @@ def find_logs(paths: tuple[str, ...]) -> list[LogFile]:
 
     Raises `DataError` when there is no path, or one that matches nothing.
     """
-    if not paths:
-        raise DataError("logs.paths is empty.", cure="Give log files with --logs PATH or in the recipe.")
     found: dict[str, LogFile] = {}
-    for pattern in paths:
-        files = sorted(glob(pattern, recursive=True)) or [pattern]  # noqa: PTH207 - patterns may be absolute
-        for path in map(Path, files):
-            file = LogFile(path=path, digest=_digest(path))
-            found.setdefault(file.digest, file)
+    for path in find_files(paths):
+        file = LogFile(path=path, digest=digest_file(path))
+        found.setdefault(file.digest, file)
     return sorted(found.values(), key=lambda file: (file.path.name, file.digest))
 
 
@@ -41,19 +34,6 @@ def collect_logs(draft: Draft, file: LogFile, fields: Fields, file_format: str) 
     write_rows(draft.folder / ROWS, rows)
     write_ledger(draft.folder, "collection", entries)
     return draft.seal(RawLogs, counts=counts)
-
-
-def _digest(path: Path) -> str:
-    if not path.exists():
-        raise DataError(f"There is no log file {path}.", cure="Check the path or glob given with --logs.")
-    if not path.is_file():
-        raise DataError(
-            f"{path} is not a file.", cure=f"Give its files, for example --logs '{path}/*.jsonl'."
-        )
-    try:
-        return digest_file(path)
-    except PermissionError:
-        raise DataError(f"{path} may not be read.", cure="Give this user the right to read it.") from None
 
 
 def _columns(fields: Fields) -> dict[str, tuple[str, ...]]:

@@ -5,7 +5,6 @@ import os
 import secrets
 import shutil
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -19,18 +18,25 @@ from tasks.core.errors import FreshtuneError, ServiceError
 from tasks.core.fitting.plan import METRICS
 from tasks.core.receipts import (
     Adapter,
+    BaseModel,
     Decision,
     Evaluation,
-    Examples,
     MergedModel,
     Promotion,
     Receipt,
     RegisteredModel,
-    TokenRows,
     ValidExamples,
 )
 from tasks.core.registry.client import open_registry
 from tasks.core.report.figures import loss_curve
+from tasks.core.report.gathering import (
+    count_reasons,
+    count_rows,
+    first_of,
+    gather_quality,
+    gather_replies,
+    gather_samples,
+)
 from tasks.core.report.page import render_page
 from tasks.core.report.summary import RunSummary
 from tasks.core.report.tables import (
@@ -41,8 +47,7 @@ from tasks.core.report.tables import (
     terminal_summary,
 )
 from tasks.core.settings import Settings
-from tasks.core.store.ledger import add_counts
-from tasks.core.store.rows import LEDGER, read_rows
+from tasks.core.store.rows import read_rows
 from tasks.lid import Journal, journal
 
 R = TypeVar("R", bound=Receipt)
@@ -66,12 +71,8 @@ class Run:
         return self.settings.workspace / "runs" / self.run_id
 
     def find(self, kind: type[R]) -> R | None:
-        """Give the last receipt of a kind, if the run came so far."""
-        return next((one for one in reversed(self.journal.receipts) if type(one) is kind), None)
-
-    def evaluations(self) -> dict[str, Evaluation]:
-        """Give the evaluations by whom they are of."""
-        return {one.who: one for one in self.journal.receipts if isinstance(one, Evaluation)}
+        """Give the first receipt of a kind, if the run came so far; a champion's adapter comes after the run's own."""
+        return first_of(self.journal.receipts, kind)
 
 
 @contextmanager
@@ -130,118 +131,45 @@ def _verdict(run: Run) -> tuple[str, str]:
 
 def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None) -> RunSummary:
     adapter, merged, decision = run.find(Adapter), run.find(MergedModel), run.find(Decision)
-    evaluations = run.evaluations()
+    receipts, place = run.journal.receipts, run.settings.workspace
     return RunSummary(
         status=status,
         reason=reason,
         run_id=run.run_id,
         started=run.started,
         seconds=round(time.monotonic() - run.began, 1),
-        rows=_rows(run),
-        reasons=_reasons(run),
+        rows=count_rows(receipts),
+        reasons=count_reasons(receipts, place),
         steps=[asdict(step) for step in run.journal.steps],
         model=_model(run),
-        metrics={who: one.metrics for who, one in evaluations.items()},
+        metrics={one.who: one.metrics for one in receipts if isinstance(one, Evaluation)},
         gains=decision.gains if decision else {},
         merge=merged.proof if merged else {},
-        training=_challenger(run).training if adapter else {},
-        quality=_quality(run),
+        training=adapter.training if adapter else {},
+        quality=gather_quality(receipts, place),
         settings=run.settings.model_dump(
             mode="json", exclude={"workspace": True, "logs": {"paths"}, "model": {"base"}}
         ),
         warnings=list(run.journal.warnings),
-        replies=_replies(run, evaluations),
-        samples=_samples(run),
+        replies=gather_replies(receipts, place),
+        samples=gather_samples(receipts, place),
         error=error,
     )
 
 
-def _challenger(run: Run) -> Adapter:
-    """Give the adapter that was trained; a champion's adapter comes later and has no training of ours."""
-    return next(one for one in run.journal.receipts if isinstance(one, Adapter))
-
-
-def _rows(run: Run) -> dict[str, int]:
-    """Count rows at the last step that all of them have passed; shards that go separate ways are added up."""
-    for kind in (TokenRows, ValidExamples, Examples):
-        found = run.find(kind)
-        if found:
-            return {
-                name: count for name, count in found.counts.items() if name not in ("tokens", "reply_tokens")
-            }
-    data = [one for one in run.journal.receipts if "in" in one.counts]
-    last = [one for one in data if type(one) is type(data[-1])] if data else []
-    return add_counts(one.counts for one in last) if last else {}
-
-
-def _reasons(run: Run) -> dict[str, int]:
-    rules: Counter[str] = Counter()
-    for folder in _folders(run):
-        if (folder / LEDGER).exists():
-            rules.update(
-                f"{entry['fate'].replace('_', ' ')}: {entry['rule'].replace('_', ' ')}"
-                for entry in read_rows(folder / LEDGER)
-            )
-    return dict(rules.most_common())
-
-
-def _quality(run: Run) -> list[dict[str, Any]]:
-    """Give what the expectations said, door by door; the parts of one door are numbered."""
-    found = [
-        json.loads((folder / "quality.json").read_bytes())
-        for folder in _folders(run)
-        if (folder / "quality.json").exists()
-    ]
-    totals = Counter(door["suite"] for door in found)
-    seen: Counter[str] = Counter()
-    doors = []
-    for door in found:
-        seen[door["suite"]] += 1
-        part = f"part {seen[door['suite']]} of {totals[door['suite']]}" if totals[door["suite"]] > 1 else ""
-        doors.append({**door, "part": part})
-    return doors
-
-
-def _folders(run: Run) -> list[Path]:
-    """Give every artifact's folder once, in the order in which they came."""
-    return list(dict.fromkeys(one.folder(run.settings.workspace) for one in run.journal.receipts))
-
-
 def _model(run: Run) -> dict[str, Any]:
-    registered = run.find(RegisteredModel)
-    if registered is None:
+    registered, adapter, base = run.find(RegisteredModel), run.find(Adapter), run.find(BaseModel)
+    if registered is None or adapter is None:
         return {}
     version = open_registry(run.settings.workspace).version(registered.name, registered.version)
     return {
         "name": registered.name,
         "version": registered.version,
         "aliases": list(version.aliases) if version else [],
-        "adapter_digest": _challenger(run).adapter_digest,
+        "adapter_digest": adapter.adapter_digest,
+        "base_identity": base.identity if base else "",
         "mlflow_run_id": registered.run_id,
     }
-
-
-def _replies(run: Run, evaluations: dict[str, Evaluation]) -> list[dict[str, str]]:
-    if not {"base", "challenger"} <= set(evaluations):
-        return []
-    place = run.settings.workspace
-    sides = {
-        who: read_rows(evaluations[who].folder(place) / "replies.jsonl") for who in ("base", "challenger")
-    }
-    return [
-        {
-            "question": base["question"],
-            "reference": base["reference"],
-            "base": base["reply"],
-            "challenger": tuned["reply"],
-        }
-        for base, tuned in zip(sides["base"], sides["challenger"], strict=True)
-    ]
-
-
-def _samples(run: Run) -> list[dict[str, Any]]:
-    rows = run.find(TokenRows)
-    return read_rows(rows.folder(run.settings.workspace) / "samples.jsonl") if rows else []
 
 
 def _leave(run: Run, summary: RunSummary) -> None:
@@ -265,9 +193,10 @@ def _leave(run: Run, summary: RunSummary) -> None:
 
 
 def _figure(run: Run) -> bytes | None:
-    if run.find(Adapter) is None:
+    adapter = run.find(Adapter)
+    if adapter is None:
         return None
-    metrics = _challenger(run).folder(run.settings.workspace) / METRICS
+    metrics = adapter.folder(run.settings.workspace) / METRICS
     shutil.copyfile(metrics, run.folder / METRICS)
     loss_curve(read_rows(metrics), run.folder / FIGURE)
     return (run.folder / FIGURE).read_bytes()

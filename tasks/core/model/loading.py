@@ -51,6 +51,22 @@ def check_base(folder: Path) -> dict[str, Any]:
     return config
 
 
+def locate_base(base: str, revision: str) -> Path | None:
+    """Give the folder of a base that is one and may be loaded; None for a hub id with its revision."""
+    if not base:
+        raise ModelError(
+            "model.base is not set.",
+            cure="Give --set model.base=FOLDER, or a hub id and --set model.revision=COMMIT.",
+        )
+    if revision:
+        return None
+    folder = Path(base)
+    if not folder.is_dir():
+        raise ModelError(f"There is no base model folder {folder}.", cure="Check model.base.")
+    check_base(folder)
+    return folder
+
+
 def load_tokenizer(folder: Path) -> Any:
     """Load a base's tokenizer; where it has no padding token, the end of sequence pads (labels are masked)."""
     from transformers import AutoTokenizer
