@@ -1,7 +1,7 @@
 # Freshtune: `make demo` and `make test` do all the set-up by themselves.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: help demo test check
 help:

@@ -5,7 +5,6 @@
 """
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.store.digests import digest_file, digest_value
+from tasks.core.store.syncing import sync
 
 MANIFEST = "manifest.json"
 WEIGHTS = "adapter.safetensors"
@@ -44,10 +44,10 @@ def save_checkpoint(work: Path, identity: str, checkpoint: Checkpoint) -> Path:
     manifest["sha256"] = digest_value(manifest)
     (aside / MANIFEST).write_text(json.dumps(manifest, indent=1))
     for path in (*aside.iterdir(), aside):
-        _sync(path)
+        sync(path)
     shutil.rmtree(target, ignore_errors=True)
     aside.rename(target)
-    _sync(target.parent)
+    sync(target.parent)
     for old in _folders(work)[:-KEPT]:
         shutil.rmtree(old)
     return target
@@ -98,11 +98,3 @@ def _place(work: Path, step: int) -> Path:
 
 def _folders(work: Path) -> list[Path]:
     return sorted((work / "checkpoints").glob("step-*"))
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

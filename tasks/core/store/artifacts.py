@@ -6,7 +6,6 @@
 """
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from tasks.core.errors import DiskFull
 from tasks.core.receipts import Receipt
 from tasks.core.store.digests import digest_file, digest_files, digest_folder, digest_value
 from tasks.core.store.locks import exclusive
+from tasks.core.store.syncing import sync
 
 R = TypeVar("R", bound=Receipt)
 MANIFEST = "manifest.json"
@@ -62,13 +62,13 @@ class Draft:
 
     def _publish(self, target: Path) -> None:
         for path in sorted(self.folder.rglob("*"), reverse=True):
-            _sync(path)
-        _sync(self.folder)
+            sync(path)
+        sync(self.folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():  # a record without an artifact: someone deleted files by hand
             set_aside(self.workspace, target)
         self.folder.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
         shutil.rmtree(self.work, ignore_errors=True)
 
 
@@ -161,11 +161,3 @@ def _record_agrees(path: Path, receipt: object) -> bool:
     except (ValueError, KeyError, TypeError):
         return False
     return isinstance(result, dict) and result.get("data") == receipt
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
