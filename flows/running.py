@@ -10,7 +10,9 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 
 from flows.retrain import check, retrain
+from tasks.core.errors import FreshtuneError
 from tasks.core.settings import Settings
+from tasks.core.store.artifacts import full_disk
 from tasks.lid import JOURNAL, Journal, StepRun
 
 PATIENCE = 8.0  # seconds; without it the ephemeral server loses the last rows when the process ends
@@ -31,11 +33,18 @@ def _run(story: Flow[..., Any], settings: Settings, on_step: Callable[[StepRun],
     token = JOURNAL.set(followed)
     try:
         state = cast("State[Any]", story(settings, return_state=True))
+        if state.state_details.flow_run_id:
+            _drain(state.state_details.flow_run_id, len(followed.steps))
+        outcome: dict[str, Any] = state.result()
+    except FreshtuneError:
+        raise
+    except Exception as error:
+        cause = followed.error or full_disk(settings.workspace)
+        if cause is None:
+            raise
+        raise cause from error
     finally:
         JOURNAL.reset(token)
-    if state.state_details.flow_run_id:
-        _drain(state.state_details.flow_run_id, len(followed.steps))
-    outcome: dict[str, Any] = state.result()
     return outcome
 
 

@@ -8,7 +8,8 @@ import functools
 import inspect
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,12 +46,13 @@ class StepRun:
 
 @dataclass
 class Journal:
-    """What the steps of one run did, in order, what was found damaged, and what another run built meanwhile."""
+    """What the steps of one run did, in order, what was found damaged, what another run built, what went wrong."""
 
     steps: list[StepRun] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+    error: FreshtuneError | None = None
     on_step: Callable[[StepRun], None] | None = None
 
     def add(self, run: StepRun) -> None:
@@ -230,7 +232,7 @@ def _build(
 ) -> R:
     values = _signature(work).bind(workspace, *args, **kwargs).arguments
     key, inputs = lid.key(values), lid.inputs(values)
-    with locked(workspace, lid.name, key):
+    with locked(workspace, lid.name, key), _noted():
         receipt = find(workspace, lid.name, key, kind)  # another run may have built it while we waited
         if receipt is not None:
             journal().taken.add(receipt.path)
@@ -243,6 +245,16 @@ def _build(
         description=f"Receipt of {lid.name}",
     )
     return receipt
+
+
+@contextmanager
+def _noted() -> Iterator[None]:
+    """Note an error before Prefect hears of it: on a full disk its own server fails next, and hides the first cause."""
+    try:
+        yield
+    except FreshtuneError as error:
+        journal().error = error
+        raise
 
 
 def _signature(work: Callable[..., Any]) -> inspect.Signature:

@@ -1,6 +1,7 @@
 """Reporting: what a run leaves behind: its folder, its report, and what Prefect and MLflow show of it."""
 
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 
 import yaml
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.exceptions import PrefectException, PrefectHTTPStatusError
 
 from tasks.core.errors import FreshtuneError, ServiceError
 from tasks.core.fitting.plan import METRICS
@@ -50,6 +52,7 @@ from tasks.core.settings import Settings
 from tasks.core.store.rows import read_rows
 from tasks.lid import Journal, journal
 
+logger = logging.getLogger("freshtune")
 R = TypeVar("R", bound=Receipt)
 FIGURE, REPORT, OUTCOME = "loss_curve.png", "report.html", "outcome.json"
 
@@ -85,23 +88,22 @@ def recorded(settings: Settings) -> Iterator[Run]:
     try:
         yield run
     except FreshtuneError as error:
-        report = {"type": type(error).__name__, "message": error.message, "cure": error.cure}
-        _leave(run, _summarize(run, "failed", error.message, {**report, "exit_code": error.exit_code}))
+        _leave_failed(run, type(error).__name__, error.message, error.cure, error.exit_code)
         raise
     except Exception as error:
-        said = "A bug in Freshtune ended the run."
-        _leave(
-            run,
-            _summarize(
-                run,
-                "failed",
-                said,
-                {"type": type(error).__name__, "message": said, "cure": "", "exit_code": 1},
-            ),
-        )
+        _leave_failed(run, type(error).__name__, "A bug in Freshtune ended the run.", "", 1)
         raise
     status, reason = _verdict(run)
     _leave(run, _summarize(run, status, reason, None))
+
+
+def _leave_failed(run: Run, kind: str, message: str, cure: str, exit_code: int) -> None:
+    """Leave what a failed run did; where even that cannot be written, the failure itself is what is told."""
+    error = {"type": kind, "message": message, "cure": cure, "exit_code": exit_code}
+    try:
+        _leave(run, _summarize(run, "failed", message, error))
+    except (OSError, FreshtuneError, PrefectException, PrefectHTTPStatusError) as second:
+        logger.warning("the run's folder could not be completed: %s", type(second).__name__)
 
 
 def _verdict(run: Run) -> tuple[str, str]:
@@ -110,23 +112,18 @@ def _verdict(run: Run) -> tuple[str, str]:
     if promotion is None or decision is None or registered is None:
         examples = run.find(ValidExamples)
         return "checked", f"{examples.counts['kept'] if examples else 0} examples are ready to train on."
-    news = not all(step.cached for step in run.journal.steps)
+    news = not run.journal.steps[-1].cached
     champion = open_registry(run.settings.workspace).champion(registered.name)
     number = champion.version if champion else 0
-    if promotion.moved and number == registered.version:
-        return (
-            ("promoted", decision.reason)
-            if news
-            else ("skipped", f"Nothing is new: version {number} is champion already.")
-        )
+    if promotion.moved and number != registered.version:
+        passed = f"Version {registered.version} passed the gate before"
+        return "kept", f"{passed}, but a person has made version {number} champion."
+    if not news:
+        same = f"version {number} is champion already." if promotion.moved else decision.reason
+        return "skipped", f"Nothing is new: {same}"
     if promotion.moved:
-        return (
-            "kept",
-            f"Version {registered.version} passed the gate before, but a person has made version {number} champion.",
-        )
-    if decision.outcome == "ask":
-        return "awaiting-approval", decision.reason
-    return ("kept", decision.reason) if news else ("skipped", f"Nothing is new. {decision.reason}")
+        return "promoted", decision.reason
+    return "awaiting-approval" if decision.outcome == "ask" else "kept", decision.reason
 
 
 def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None) -> RunSummary:

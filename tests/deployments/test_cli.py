@@ -42,7 +42,7 @@ FAULTS = {
     "shape": (["check", "demo", "--logs", "{here}/shape.jsonl"], 3, "DataError"),
     "few": (["check", "demo", "--logs", "{here}/few.jsonl"], 3, "DataError"),
     "base": (["run", "demo", "--set", "model.base=/no/such/base"], 4, "ModelError"),
-    "no base": (["run", "guide"], 4, "ModelError"),
+    "no base": (["run", "guide", "--logs", "{here}/few.jsonl"], 4, "ModelError"),
     "mlflow": (["models"], 6, "ServiceError"),
 }
 

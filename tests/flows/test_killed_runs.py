@@ -42,7 +42,10 @@ def test_a_run_killed_ten_times_ends_like_an_undisturbed_one(arguments: list[str
     calm = outcome_of(freshtune(*arguments, workspace=tmp_path / "calm"))
     length = calm["seconds"] + 8  # the interpreter and Prefect's start come before the first step
     draw = random.Random(7)
-    hits = [killed_after(draw.uniform(6, length), arguments, tmp_path / "wild") for _ in range(KILLS)]
+    moments = [draw.uniform(6, 20) for _ in range(KILLS // 2)] + [
+        draw.uniform(10, length) for _ in range(KILLS // 2)
+    ]
+    hits = [killed_after(moment, arguments, tmp_path / "wild") for moment in moments]
     assert sum(hits) >= KILLS // 2, "too many runs ended before they were killed"
 
     told = outcome_of(freshtune(*arguments, workspace=tmp_path / "wild"))

@@ -51,7 +51,7 @@ class Registry:
         self.tracking_uri = tracking_uri
         self.artifact_root = artifact_root
         self.where = _without_credentials(tracking_uri)
-        _quiet()
+        quiet()
         with self._speaking():
             from mlflow import MlflowClient
 
@@ -210,15 +210,16 @@ class Registry:
             ) from error
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Set what MLflow reads from the environment, before it is imported, and silence its migrations."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    logging.getLogger("alembic").setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # its import resets the level of its loggers
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _without_credentials(uri: str) -> str:

@@ -1,11 +1,13 @@
 """Packaging: a folder that MLflow serves, without pickle: the code is a file, the weights are safetensors."""
 
-import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+
+from tasks.core.registry.client import quiet
 
 CODE = Path(__file__).with_name("served_model.py")
 NEEDS = ("mlflow", "torch", "transformers", "safetensors", "pandas", "jinja2")
@@ -17,8 +19,7 @@ def package(target: Path, merged: Path, adapter: Path, needs: Sequence[str] = NE
     `merged` must be a folder called `model`: its files are found under `artifacts/model`, those of the adapter under
     `artifacts/adapter`.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    quiet()
     from mlflow import pyfunc
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
@@ -35,10 +36,9 @@ def package(target: Path, merged: Path, adapter: Path, needs: Sequence[str] = NE
             ]
         ),
     )
-    with tempfile.TemporaryDirectory(dir=target.parent) as staging:
-        beside = _adapter_files(
-            adapter, Path(staging) / "adapter"
-        )  # MLflow names an artifact's folder like its source
+    with tempfile.TemporaryDirectory(dir=target.parent) as staging, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*input example")  # the signature is written by hand
+        beside = _adapter_files(adapter, Path(staging) / "adapter")  # MLflow names a folder like its source
         pyfunc.save_model(
             str(target),
             python_model=str(CODE),

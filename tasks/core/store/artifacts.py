@@ -5,6 +5,7 @@
 <workspace>/damaged/                  what was set aside
 """
 
+import errno
 import json
 import shutil
 import tempfile
@@ -24,6 +25,7 @@ R = TypeVar("R", bound=Receipt)
 MANIFEST = "manifest.json"
 RECORD = "receipt.json"
 SCHEMA = 1
+LEAST_FREE = 2**20  # bytes
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,15 @@ def drafting(workspace: Path, step: str, key: str, inputs: Mapping[str, Any]) ->
 
 def disk_full(error: OSError, place: Path) -> DiskFull | None:
     """Say that the disk is full when that is what the system's error means."""
-    import errno
+    return _disk_full(place) if error.errno in {errno.ENOSPC, errno.EDQUOT} else None
 
-    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-        return None
+
+def full_disk(place: Path) -> DiskFull | None:
+    """Say that the disk is full when it is; for errors of others, who hide why they failed."""
+    return _disk_full(place) if shutil.disk_usage(place).free < LEAST_FREE else None
+
+
+def _disk_full(place: Path) -> DiskFull:
     free = shutil.disk_usage(place).free // 2**20 if place.exists() else 0
     return DiskFull(
         f"The disk of {place} is full ({free} MiB free).",
