@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.receipts import Decision, Promotion, Receipt, RegisteredModel
-from tasks.core.registry.client import open_registry
+from tasks.core.registry.client import Version, open_registry
 from tasks.core.registry.lineage import REASON, REPLACED
 from tasks.core.store.artifacts import Draft
 from tasks.lid import step
@@ -24,8 +24,10 @@ def promote_model(draft: Draft, registered: RegisteredModel, decision: Decision)
     """Move the alias when the gate said so, and tag the version with the reason and what it replaced."""
     client = open_registry(draft.workspace)
     champion = client.champion(registered.name)
-    already = champion is not None and champion.version == registered.version
-    replaced = 0 if champion is None or already else champion.version
+    already = (
+        champion is not None and champion.version == registered.version
+    )  # a start before was killed here
+    replaced = _replaced(champion, already=already)
     moved = decision.outcome == "promote"
 
     if moved and not already:
@@ -34,3 +36,10 @@ def promote_model(draft: Draft, registered: RegisteredModel, decision: Decision)
 
     (draft.folder / "reason.txt").write_text(decision.reason + "\n")
     return draft.seal(Promotion, moved=moved, version=registered.version, replaced=replaced)
+
+
+def _replaced(champion: Version | None, *, already: bool) -> int:
+    """Give the version that loses the alias; where it was moved before, the one that lost it then."""
+    if champion is None:
+        return 0
+    return int(champion.tags.get(REPLACED, "0")) if already else champion.version

@@ -115,6 +115,17 @@ def test_a_deleted_artifact_is_built_again_and_nothing_else(settings: Settings, 
     assert victim.is_dir()
 
 
+def test_a_lost_store_is_built_again_to_the_same_digests_and_the_same_version(
+    settings: Settings, first: Told, store: Path
+) -> None:
+    before = {one.path: one.digest for one in first[1].receipts}
+    shutil.rmtree(store)
+    told = run(settings)
+    assert {one.path: one.digest for one in told[1].receipts} == before
+    assert len(built(told)) == len(told[1].steps)
+    assert told[0]["model"]["version"] == first[0]["model"]["version"]
+
+
 def test_a_flipped_byte_is_found_and_told(settings: Settings, store: Path) -> None:
     victim = next((store / "formation").iterdir()) / "rows.jsonl"
     data = bytearray(victim.read_bytes())
