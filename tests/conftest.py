@@ -6,10 +6,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from flows.environment import prepare
+from tasks.core.settings import Settings
+
+if TYPE_CHECKING:
+    from tasks.lid import Journal  # imports Prefect, which must not happen before `prepare`
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -41,3 +46,19 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny import make_base
 
     return make_base(tmp_path_factory.mktemp("tiny") / "base")
+
+
+@pytest.fixture(scope="session")
+def settings(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Give the settings of the small journey."""
+    from journeys import small_logs, small_settings
+
+    return small_settings(workspace, *small_logs(tmp_path_factory.mktemp("small-logs")))
+
+
+@pytest.fixture(scope="session")
+def first(settings: Settings, prefect_server: None) -> "tuple[dict[str, Any], Journal]":
+    """Run the small journey for the first time, undisturbed."""
+    from journeys import run_here
+
+    return run_here(settings)

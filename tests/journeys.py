@@ -16,7 +16,9 @@ from tasks.core.settings import (
     TokensSettings,
     TrainingSettings,
 )
+from tasks.lid import JOURNAL, Journal
 
+Told = tuple[dict[str, Any], Journal]
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "tests" / "data" / "support_logs"
 BASE = ROOT / "deployments" / "starter" / "base"
@@ -44,6 +46,18 @@ def small_settings(workspace: Path, *logs: Path) -> Settings:
         training=TrainingSettings(max_steps=8, learning_rate=4e-3, batch_tokens=3072, checkpoint_steps=2),
         evaluation=EvaluationSettings(replies=2, max_new_tokens=12, merge_rows=4),
     )
+
+
+def run_here(settings: Settings) -> Told:
+    """Run the whole story in this process; give its public figures and its journal."""
+    from flows.retrain import retrain
+
+    followed = Journal()
+    token = JOURNAL.set(followed)
+    try:
+        return retrain(settings), followed
+    finally:
+        JOURNAL.reset(token)
 
 
 def freshtune(*arguments: str, workspace: Path | None = None) -> subprocess.CompletedProcess[str]:

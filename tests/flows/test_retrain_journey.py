@@ -2,46 +2,21 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from journeys import small_logs, small_settings
+from journeys import Told, run_here, small_settings
 
 from tasks.core.registry.client import open_registry
 from tasks.core.settings import Settings
-from tasks.lid import JOURNAL, Journal
 
 DATA = ["collection", "raw_validation", "cleaning", "clean_validation"]
 ACROSS = ["formation", "example_validation"]
 LATER = ["tokenization", "adapter_training", "evaluation", "merging", "registration", "gating", "promotion"]
-Told = tuple[dict[str, Any], Journal]
-
-
-def run(settings: Settings) -> Told:
-    from flows.retrain import retrain
-
-    followed = Journal()
-    token = JOURNAL.set(followed)
-    try:
-        return retrain(settings), followed
-    finally:
-        JOURNAL.reset(token)
 
 
 def built(told: Told) -> list[str]:
     return [step.name for step in told[1].steps if not step.cached]
-
-
-@pytest.fixture(scope="module")
-def settings(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return small_settings(workspace, *small_logs(tmp_path_factory.mktemp("logs")))
-
-
-@pytest.fixture(scope="module")
-def first(settings: Settings, prefect_server: None) -> Iterator[Told]:
-    return run(settings)
 
 
 @pytest.fixture
@@ -102,7 +77,7 @@ def test_equal_content_is_a_hit_under_another_name(settings: Settings, first: To
     for number, path in enumerate(settings.logs.paths):
         copies.append(tmp_path / f"renamed-{number}.jsonl")
         shutil.copyfile(path, copies[-1])
-    told = run(small_settings(settings.workspace, *copies))
+    told = run_here(small_settings(settings.workspace, *copies))
     assert built(told) == []
     assert told[0]["status"] == "skipped"
     assert told[0]["model"]["version"] == first[0]["model"]["version"]
@@ -111,7 +86,7 @@ def test_equal_content_is_a_hit_under_another_name(settings: Settings, first: To
 def test_a_deleted_artifact_is_built_again_and_nothing_else(settings: Settings, store: Path) -> None:
     victim = next((store / "cleaning").iterdir())
     shutil.rmtree(victim)
-    assert built(run(settings)) == ["cleaning"]
+    assert built(run_here(settings)) == ["cleaning"]
     assert victim.is_dir()
 
 
@@ -120,7 +95,7 @@ def test_a_lost_store_is_built_again_to_the_same_digests_and_the_same_version(
 ) -> None:
     before = {one.path: one.digest for one in first[1].receipts}
     shutil.rmtree(store)
-    told = run(settings)
+    told = run_here(settings)
     assert {one.path: one.digest for one in told[1].receipts} == before
     assert len(built(told)) == len(told[1].steps)
     assert told[0]["model"]["version"] == first[0]["model"]["version"]
@@ -131,7 +106,7 @@ def test_a_flipped_byte_is_found_and_told(settings: Settings, store: Path) -> No
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 1
     victim.write_bytes(data)
-    told = run(settings)
+    told = run_here(settings)
     assert built(told) == ["formation"]
     assert "rows.jsonl does not have the digest" in told[0]["warnings"][0]
     assert any((settings.workspace / "damaged").iterdir())
@@ -139,7 +114,7 @@ def test_a_flipped_byte_is_found_and_told(settings: Settings, store: Path) -> No
 
 def test_a_changed_training_setting_keeps_the_data(settings: Settings, first: Told) -> None:
     training = settings.training.model_copy(update={"max_steps": 9})
-    told = run(settings.model_copy(update={"training": training}))
+    told = run_here(settings.model_copy(update={"training": training}))
     assert built(told)[0] == "adapter_training"
     assert not {*DATA, *ACROSS, "tokenization", "base_fetching"} & set(built(told))
     assert set(told[0]["metrics"]) == {"base", "challenger", "champion"}
@@ -157,7 +132,7 @@ def test_an_edited_row_builds_only_what_depends_on_it(
     changed = "".join(lines) != edited.read_text(encoding="utf-8")
     gone = edited if changed else None
     assert gone is not None, "the sample's first row is not English any more"
-    told = run(small_settings(settings.workspace, one, edited))
+    told = run_here(small_settings(settings.workspace, one, edited))
     names = built(told)
     assert names[:4] == DATA
     assert names.count("collection") == 1
