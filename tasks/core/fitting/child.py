@@ -1,4 +1,4 @@
-"""The trainer process: `torchrun … -m tasks.core.fitting.child PLAN.json`.
+"""The trainer process: `python -m tasks.core.fitting.child PLAN.json`, under torchrun where there are several.
 
 It reads a plan, trains, and leaves adapter, facts and metrics in folders; its parent reads those and the exit code.
 """

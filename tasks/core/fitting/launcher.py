@@ -74,15 +74,19 @@ class _Metrics:
 
 @contextmanager
 def _child(plan: FitPlan, path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start torchrun in a process group of its own; whatever happens, none of the group is left afterwards."""
+    """Start the trainer in a process group of its own; whatever happens, none of the group is left afterwards.
+
+    Several ranks are held together by torchrun. A single one needs no agent: it starts seconds sooner, and no name of
+    a host is looked up.
+    """
+    agent = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={plan.processes}"]
     command = [
         sys.executable,
+        *(agent if plan.processes > 1 else []),
         "-m",
-        "torch.distributed.run",
-        "--standalone",
-        f"--nproc-per-node={plan.processes}",
+        "tasks.core.fitting.child",
+        str(path),
     ]
-    command += ["-m", "tasks.core.fitting.child", str(path)]
     with (plan.work_folder / MESSAGES).open("ab") as messages:
         process = subprocess.Popen(
             command,
@@ -135,7 +139,7 @@ def _failure(code: int, work: Path) -> FreshtuneError:
             "The trainer was killed, most likely because memory ran out.",
             cure="Lower training.batch_tokens and start again: it goes on from the last checkpoint.",
         )
-    if code == STOPPED or "Signal 15" in said:
+    if code in (STOPPED, -signal.SIGTERM) or "Signal 15" in said:
         return errors.Stopped(
             "Training was stopped.", cure="Start again: it goes on from the last checkpoint."
         )
