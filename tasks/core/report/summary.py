@@ -24,8 +24,6 @@ class RunSummary:
     """When it began, with its offset from UTC."""
     seconds: float
     """How long it took."""
-    recipe: str = ""
-    """Name of the recipe, where there was one."""
     rows: dict[str, int] = field(default_factory=dict)
     """`in` = `kept` + every fate; `train` and `held_out` are parts of `kept`."""
     reasons: dict[str, int] = field(default_factory=dict)

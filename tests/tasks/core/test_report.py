@@ -90,7 +90,6 @@ def full_run(**changes: Any) -> RunSummary:
         run_id="20261124-141154-48c3",
         started="2026-11-24 14:11:54 +0000",
         seconds=203.4,
-        recipe="demo",
         rows={
             "in": 1755,
             "kept": 1631,
@@ -245,7 +244,6 @@ def test_markup_in_any_text_is_shown_and_never_obeyed() -> None:
     run = full_run(
         reason=SCRIPT,
         run_id=SCRIPT,
-        recipe=SCRIPT,
         started=SCRIPT,
         warnings=[SCRIPT],
         reasons={f"quarantined: {SCRIPT}": 53, SCRIPT: 1},
