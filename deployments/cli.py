@@ -16,13 +16,26 @@ from deployments.settings_reading import read_settings
 from tasks.core.errors import BelowBar, FreshtuneError, Stopped
 from tasks.core.settings import Settings
 
+
+def _remember(context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Leave the workspace where `main` finds it when a bug ends the command."""
+    context.ensure_object(dict)["workspace"] = value
+    return value
+
+
 LOGS = click.option(
     "--logs", multiple=True, metavar="PATH", help="Log file or glob in place of the recipe's; repeatable."
 )
 SETS = click.option(
     "--set", "sets", multiple=True, metavar="SECTION.FIELD=VALUE", help="Change one setting; repeatable."
 )
-WORKSPACE = click.option("--workspace", metavar="FOLDER", help="Where all files go.  [default: .freshtune]")
+WORKSPACE = click.option(
+    "--workspace",
+    metavar="FOLDER",
+    callback=_remember,
+    is_eager=True,
+    help="Where all files go.  [default: .freshtune]",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 RECIPE = click.argument("recipe", default="demo")
 RECIPE_OPTION = click.option(
@@ -30,10 +43,16 @@ RECIPE_OPTION = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="freshtune")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """New support logs in, a better model out; or no change, and the reason why."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @cli.command()
@@ -211,9 +230,9 @@ def ask(
 def main() -> None:
     """Run the command line and exit with the code of what happened."""
     signal.signal(signal.SIGTERM, _stop)
-    as_json = "--json" in sys.argv
+    as_json, given = "--json" in sys.argv, dict[str, str | None]()
     try:
-        cli(standalone_mode=False)
+        cli(standalone_mode=False, obj=given)
     except click.exceptions.Exit as ending:
         sys.exit(ending.exit_code)
     except click.ClickException as error:
@@ -226,7 +245,7 @@ def main() -> None:
     except BrokenPipeError:
         os._exit(0)  # whoever read our output has seen enough
     except Exception as error:  # noqa: BLE001 - a bug: its traceback is kept for whoever mends it
-        cure = f"Its traceback is in {keep_traceback(_workspace(None) / 'logs')}."
+        cure = f"Its traceback is in {keep_traceback(_workspace(given.get('workspace')) / 'logs')}."
         fail(type(error).__name__, "This is a bug in Freshtune.", cure, 1, as_json=as_json)
 
 

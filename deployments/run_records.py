@@ -7,6 +7,7 @@ from typing import Any
 from tasks.core.errors import SettingsError
 
 OUTCOME = "outcome.json"
+TOLD = ("status", "reason")  # what a list of runs shows of each
 
 
 def list_runs(workspace: Path) -> list[dict[str, Any]]:
@@ -37,7 +38,6 @@ def read_run(folder: Path) -> dict[str, Any]:
 def _read(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads((folder / OUTCOME).read_bytes())
-        return {**record, "run_id": folder.name} if isinstance(record, dict) else _unreadable(folder)
     except FileNotFoundError:
         return {
             **_unreadable(folder),
@@ -46,6 +46,9 @@ def _read(folder: Path) -> dict[str, Any]:
         }
     except ValueError:
         return _unreadable(folder)
+    if not isinstance(record, dict) or not all(isinstance(record.get(name), str) for name in TOLD):
+        return _unreadable(folder)
+    return {**record, "run_id": folder.name}
 
 
 def _unreadable(folder: Path) -> dict[str, Any]:

@@ -32,6 +32,25 @@ def test_help_imports_neither_torch_nor_prefect() -> None:
     assert time.monotonic() - began < 5  # 0.2 s on a quiet machine
 
 
+def test_a_bare_call_shows_the_help() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deployments.cli"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Commands:" in done.stdout
+
+
+def test_a_bug_keeps_its_traceback_in_the_workspace(tmp_path: Path) -> None:
+    code = "import sys; from deployments import cli; cli.list_runs = None; sys.argv[1:] = ['runs', '--workspace', sys.argv[1]]; cli.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    (kept,) = tmp_path.glob("logs/bug-*.txt")
+    assert "'NoneType' object is not callable" in kept.read_text()
+
+
 FAULTS = {
     "settings": (["run", "demo", "--set", "training.epochs=0"], 2, "SettingsError"),
     "option": (["run", "--no-such-option"], 2, "SettingsError"),
@@ -77,12 +96,14 @@ def test_runs_are_listed_and_a_damaged_one_is_told(tmp_path: Path) -> None:
     for name, text in (
         ("20260101-000000-aaaa", '{"status": "promoted", "reason": "it is better"}'),
         ("20260102-000000-bbbb", "{"),
+        ("20260102-000000-cccc", "[1]"),
+        ("20260102-000000-dddd", '{"status": "promoted", "reason": null}'),
     ):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "outcome.json").write_text(text)
     (tmp_path / "runs" / "20260103-000000-cccc").mkdir()
     found = json.loads(freshtune("runs", "--json", workspace=tmp_path).stdout)["runs"]
-    assert [one["status"] for one in found] == ["unfinished", "unreadable", "promoted"]
+    assert [one["status"] for one in found] == ["unfinished", *["unreadable"] * 3, "promoted"]
     assert freshtune("show", "20260101", workspace=tmp_path).stdout.startswith("promoted")
     assert freshtune("show", "../runs/20260101-000000-aaaa", workspace=tmp_path).returncode == 2
 
