@@ -21,6 +21,7 @@ CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
 PHONE = re.compile(
     r"(?<![\w.,:/-])(?:\+|00)[1-9](?:[ ()/.-]{0,2}\d){6,14}(?![\w-])|(?<![\w.,:/+-])\(?0\d{1,4}\)?[ /-]{1,3}(?:[ /-]?\d){5,10}(?![\w.-])|(?<![\w.,:/+-])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?![\w-])"
 )
+DATE = re.compile(r"\(?\d{1,2}\)?[ ./-]\d{1,2}[ ./-](?:19|20)\d{2}(?!\d)")
 IPV4 = re.compile(
     r"(?<![\w.-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.-]|\.\d)"
 )
@@ -34,7 +35,7 @@ WORD_SECRET = re.compile(
     re.IGNORECASE,
 )
 TOKEN = re.compile(
-    r"\b(?:sk|pk|rk|ghp|gho|ghs|xox[abps]|AKIA|glpat)[-_]?[A-Za-z0-9_-]{12,}\b|\b(?:bearer|basic)\s+[A-Za-z0-9+/=._-]{16,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{32,}\b"
+    r"\b(?:(?:sk|pk|rk|ghp|gho|ghs|xox[abps]|glpat)[-_][A-Za-z0-9_-]{12,}|AKIA[A-Z0-9]{12,})\b|\b(?:bearer|basic)\s+[A-Za-z0-9+/=._-]{16,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{32,}\b"
 )
 DIGITS = re.compile(r"\d")
 
@@ -52,7 +53,7 @@ def redact(text: str) -> tuple[str, dict[str, int]]:
         text = _replace(IBAN, "IBAN", text, found, _is_iban)
         text = _replace(CARD, "CARD", text, found, _is_card)
         text = _replace(IPV4, "IP", text, found)
-        text = _replace(PHONE, "PHONE", text, found)
+        text = _replace(PHONE, "PHONE", text, found, lambda value: DATE.match(value) is None)
     if ":" in text:
         text = _replace(IPV6, "IP", text, found, lambda value: sum(map(len, value.split(":"))) >= 3)
     return text, dict(found)

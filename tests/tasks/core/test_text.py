@@ -83,6 +83,8 @@ def test_personal_data_is_replaced(text: str) -> None:
         "in 2024 and 2025",
         "https://example.org/help/page",
         "ratio 3:4:5",
+        "since 08-12-2024 1:47 and 04/28/2025  12:30",
+        "es ist skontiert, skonfigurowane i skoncentrowane",
     ],
 )
 def test_what_is_not_personal_stays(text: str) -> None:
