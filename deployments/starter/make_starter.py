@@ -23,7 +23,7 @@ from deployments.starter.primer import primer_texts
 
 HERE = Path(__file__).parent
 VOCABULARY, CONTEXT, BATCH, SEED = 4096, 256, 8, 17
-PRIMER_TEXTS = 3000
+PRIMER_TEXTS = 6000
 STEPS = 2800
 PEAK = 3e-3
 HELD_OUT = 40  # every 40th text is for validation
