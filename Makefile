@@ -1,12 +1,13 @@
 # Freshtune: `make demo` and `make test` do all the set-up by themselves.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: help demo test check
+.PHONY: help demo test check bench
 help:
 	@echo "make demo    retrain on the sample logs, here and now"
 	@echo "make test    run the tests"
+	@echo "make bench   measure the data chapter (ROWS='10000 100000 1000000' takes half an hour)"
 	@echo "make check   format, lint, types, layers, docs"
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -30,3 +31,7 @@ check: .venv/.installed
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pytest tests/test_docs.py
+
+ROWS ?= 10000 100000
+bench: .venv/.installed
+	@$(BIN)/python -m deployments.bench $(addprefix --rows ,$(ROWS))
