@@ -1,0 +1,1 @@
+"""Log files: found, unpacked, cut into shards, parsed strictly into records."""

@@ -1,0 +1,1 @@
+"""Records become candidate rows: the shape of a log, its conversations, times and outcomes."""
