@@ -1,0 +1,1 @@
+"""Choosing across rows by hashes alone: duplicates, resemblance, the split."""
