@@ -8,6 +8,7 @@ FreshtuneError
 │       └── DiskFull     4   nothing was half-written
 ├── BelowBar             5   the challenger was not promoted and `--require-promotion` was given
 ├── ServiceError         6   MLflow, Prefect or a hub did not answer; the only one worth a retry
+│   └── Refused          6   it answered, and said no: a retry cannot help
 └── Stopped        143/130   ended by a signal; the next start goes on
 """
 
@@ -76,6 +77,12 @@ class ServiceError(FreshtuneError):
 
     exit_code = 6
     retryable = True
+
+
+class Refused(ServiceError):  # noqa: N818 - the condition is the name
+    """A service answered, and said no; asking again gives the same answer."""
+
+    retryable = False
 
 
 class Stopped(FreshtuneError):  # noqa: N818 - an outcome

@@ -1,9 +1,11 @@
 """What travels between tasks: small frozen records that say where an artifact is and what it holds.
 
-LogFile → RawLogs → ValidLogs → CleanLogs → ValidCleanLogs → Examples → ValidExamples → TokenRows
+LogFile → (UnpackedLogs →) LogShard → (MessageRows → Threads →) RawLogs → ValidLogs → CleanLogs → ValidCleanLogs
+ValidCleanLogs → Formation of Verdicts → ExampleShard → ValidExamples → TokenShard → TokenRows
 BaseSource → BaseModel → Adapter → Evaluation, MergedModel → RegisteredModel, Decision → Promotion
 """
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +18,71 @@ class Record(pydantic.BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def in_key(self) -> Any:
+        """Give what counts for cache keys: by default everything."""
+        return self.model_dump(mode="json")
+
 
 class LogFile(Record):
-    """A log file as found on disk; its digest is in cache keys, its path is not."""
+    """A log file as found; its digest is in cache keys, its name and place are not."""
+
+    location: str
+    """Absolute path, or URL."""
+    name: str
+    format: Literal["jsonl", "json", "csv", "tsv", "parquet"]
+    compression: Literal["", "gzip", "zstd"]
+    digest: str
+
+    def in_key(self) -> Any:
+        """Give the content and how it is to be read; name and place do not count."""
+        return {"LogFile": [self.digest, self.format, self.compression]}
+
+
+class LogShard(Record):
+    """A bounded part of a log file: a range of its lines, or a part that it was unpacked to."""
+
+    name: str
+    """Name of the log file, for people."""
+    path: Path
+    start: int
+    length: int
+    kind: Literal["lines", "records"]
+    first_line: int
+    """Line of the log file that the shard begins with, from 1; not in cache keys."""
+    digest: str
+
+    def in_key(self) -> Any:
+        """Give the content; name and place do not count, nor where in its file it lies."""
+        return {"LogShard": self.digest, "kind": self.kind}
+
+
+class SuiteText(Record):
+    """An expectation suite as it is written; its text is in cache keys."""
+
+    name: str
+    text: str
+
+    def in_key(self) -> Any:
+        """Give name and digest: a receipt that shows what it was made from need not show the whole text."""
+        return {"SuiteText": self.name, "digest": sha256(self.text.encode()).hexdigest()}
+
+
+class Promised(Record):
+    """What cleaning was asked to do, so that its door asks for no more."""
+
+    redact: bool
+    prompt_styles: bool
+
+
+class FixedRows(Record):
+    """The rows that people have fixed; their digest is in cache keys, their place is not."""
 
     path: Path
     digest: str
+
+    def in_key(self) -> Any:
+        """Give the content; the place does not count."""
+        return {"FixedRows": self.digest}
 
 
 class BaseSource(Record):
@@ -35,6 +96,10 @@ class BaseSource(Record):
     repository: str = ""
     revision: str = ""
 
+    def in_key(self) -> Any:
+        """Give the identity; the folder does not count."""
+        return {"BaseSource": self.identity}
+
 
 class Rival(Record):
     """The registered version that a challenger must beat."""
@@ -43,12 +108,15 @@ class Rival(Record):
     run_id: str
     adapter_digest: str
     base_digest: str
+    unfit: str = ""
+    """Why it cannot be compared with the challenger row by row; empty when it can."""
 
 
 class Receipt(Record):
     """Where an artifact is (relative to the workspace), its digest, counts, and what it was made from.
 
-    The row counts add up: in = kept + quarantined + filtered + duplicates + over_length.
+    The row counts add up: in = kept + quarantined + filtered + duplicates + over_length. A shard of rows that were fixed
+    and taken back has `in` 0: its rows leave `quarantined`, which is therefore negative.
     """
 
     path: str
@@ -56,13 +124,45 @@ class Receipt(Record):
     counts: dict[str, int] = {}
     made_from: dict[str, Any] = {}
 
+    def in_key(self) -> Any:
+        """Give the digest."""
+        return {type(self).__name__: self.digest}
+
     def folder(self, workspace: Path) -> Path:
         """Give the artifact's folder in `workspace`."""
         return workspace / self.path
 
 
+class UnpackedPart(Record):
+    """A part of an unpacked log file."""
+
+    name: str
+    kind: Literal["lines", "records"]
+    first_line: int
+    length: int
+    digest: str
+
+
+class UnpackedLogs(Receipt):
+    """A log file that is not plain JSON lines, as parts that are."""
+
+    parts: tuple[UnpackedPart, ...]
+    held_back: int = 0
+    """Lines at the end that are not whole yet."""
+
+
+class MessageRows(Receipt):
+    """The messages of one shard of a log with one message a row."""
+
+
 class RawLogs(Receipt):
-    """One shard of logs with canonical columns."""
+    """One shard of logs as candidate rows with canonical columns."""
+
+
+class Threads(Receipt):
+    """Conversations put together from messages; each lies with the shard in which it begins."""
+
+    parts: tuple[RawLogs, ...]
 
 
 class ValidLogs(Receipt):
@@ -70,19 +170,35 @@ class ValidLogs(Receipt):
 
 
 class CleanLogs(Receipt):
-    """Normalized and redacted rows."""
+    """Normalized and redacted rows, with the hashes by which they are compared."""
 
 
 class ValidCleanLogs(Receipt):
     """Clean rows that passed their expectations."""
 
 
-class Examples(Receipt):
-    """Distinct conversations, each in the training or the held-out part."""
+class Verdicts(Receipt):
+    """What becomes of the rows of one shard: training, held out, or a duplicate."""
+
+
+class Formation(Receipt):
+    """Duplicates and split over all shards: one part for each of them, in their order."""
+
+    parts: tuple[Verdicts, ...]
+
+
+class ExampleShard(Receipt):
+    """The examples of one shard that passed their expectations."""
 
 
 class ValidExamples(Receipt):
-    """Examples that passed their expectations."""
+    """All examples: distinct conversations, each in the training or the held-out part."""
+
+    shards: tuple[ExampleShard, ...]
+
+
+class TokenShard(Receipt):
+    """Token ids of the examples of one shard."""
 
 
 class BaseModel(Receipt):
@@ -111,7 +227,7 @@ class Evaluation(Receipt):
 
 
 class MergedModel(Receipt):
-    """The merged model and the proof that it equals the adapter on its base."""
+    """The merged model, whose digest is of its own files alone, and the proof that it equals the adapter on its base."""
 
     proof: dict[str, Any]
 
@@ -131,11 +247,14 @@ class Decision(Receipt):
     outcome: Literal["promote", "keep", "ask"]
     reason: str
     gains: dict[str, dict[str, float]]
+    rival: int = 0
+    """The version that was to be beaten; 0 when there was none."""
 
 
 class Promotion(Receipt):
-    """Which version the `champion` alias was moved to, and which it left; 0 is none."""
+    """Whether a version is champion, why, and which version it took the alias from; 0 is none."""
 
     moved: bool
     version: int
     replaced: int
+    reason: str

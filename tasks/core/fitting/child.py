@@ -3,18 +3,19 @@
 It reads a plan, trains, and leaves adapter, facts and metrics in folders; its parent reads those and the exit code.
 """
 
-import ctypes
 import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tasks.core.errors import FreshtuneError, HardwareError, ModelError
 from tasks.core.fitting.plan import ERROR, FACTS, FitPlan, load_plan
+from tasks.core.store.artifacts import disk_full
+from tasks.core.store.lifelines import die_with_parent
 
 STOPPED = 143
-PR_SET_PDEATHSIG = 1
 
 
 def main(path: Path) -> int:
@@ -26,16 +27,12 @@ def main(path: Path) -> int:
         _leave(plan, error)
     except MemoryError:
         _leave(plan, _out_of_memory())
-    except RuntimeError as error:
-        if "out of memory" not in str(error).lower() and "can't allocate memory" not in str(error).lower():
+    except Exception as error:
+        known = disk_full(error, plan.work_folder) or _out_of_memory_in(error)
+        if known is None:
             raise
-        _leave(plan, _out_of_memory())
+        _leave(plan, known)
     return 1
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies: torchrun's ranks would live on as orphans."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _train(plan: FitPlan) -> int:
@@ -93,16 +90,23 @@ def _insist_on_processes(plan: FitPlan, found: int) -> None:
         )
 
 
+def _out_of_memory_in(error: Exception) -> HardwareError | None:
+    said = str(error).lower()
+    return _out_of_memory() if "out of memory" in said or "can't allocate memory" in said else None
+
+
 def _out_of_memory() -> HardwareError:
     return HardwareError(
         "Training ran out of memory.",
-        cure="Halve training.batch_tokens and double training.accumulation, or set training.gradient_checkpointing=true.",
+        cure="Halve training.batch_tokens and double training.accumulation, or set training.gradient_checkpointing=true; "
+        "the training then begins anew.",
     )
 
 
 def _leave(plan: FitPlan, error: FreshtuneError) -> None:
     report = {"type": type(error).__name__, "message": error.message, "cure": error.cure}
-    (plan.work_folder / ERROR).write_text(json.dumps(report))
+    with suppress(OSError):  # on a full disk; the parent looks for itself
+        (plan.work_folder / ERROR).write_text(json.dumps(report))
 
 
 if __name__ == "__main__":

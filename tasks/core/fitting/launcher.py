@@ -17,8 +17,10 @@ from typing import Any
 
 from tasks.core import errors
 from tasks.core.errors import FreshtuneError, HardwareError, ModelError
-from tasks.core.fitting.child import STOPPED, die_with_parent
+from tasks.core.fitting.child import STOPPED
 from tasks.core.fitting.plan import ERROR, FACTS, METRICS, FitPlan
+from tasks.core.store.artifacts import full_disk, no_space, says_full
+from tasks.core.store.lifelines import die_with_parent
 
 MESSAGES = "trainer.log"
 PATIENCE = 20.0  # seconds between asking a trainer to stop and killing it
@@ -35,6 +37,7 @@ def fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dict
     for name in (ERROR, FACTS):
         (work / name).unlink(missing_ok=True)
     path = plan.save()
+    said_before = (work / MESSAGES).stat().st_size if (work / MESSAGES).exists() else 0
     seen = _Metrics(work / METRICS)
     deadline = time.monotonic() + plan.timeout_minutes * 60
     with _child(plan, path) as process:
@@ -48,7 +51,7 @@ def fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dict
             time.sleep(0.1)
     seen.tell(on_metric)
     if process.returncode:
-        raise _failure(process.returncode, work)
+        raise _failure(process.returncode, work, said_before)
     facts: dict[str, Any] = json.loads((work / FACTS).read_bytes())
     return facts
 
@@ -128,21 +131,33 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _failure(code: int, work: Path) -> FreshtuneError:
-    if (work / ERROR).exists():
-        report = json.loads((work / ERROR).read_bytes())
-        kind: type[FreshtuneError] = getattr(errors, report["type"])
-        return kind(report["message"], cure=report["cure"])
-    said = (work / MESSAGES).read_text(errors="replace")[-20_000:]
+def _failure(code: int, work: Path, said_before: int) -> FreshtuneError:
+    told = _told(work / ERROR)
+    if told:
+        return told
+    said = (work / MESSAGES).read_bytes()[said_before:][-20_000:].decode(errors="replace")
+    if says_full(said):
+        return no_space(work)
     if "Signal 9" in said or code == -signal.SIGKILL:
         return HardwareError(
             "The trainer was killed, most likely because memory ran out.",
-            cure="Lower training.batch_tokens and start again: it goes on from the last checkpoint.",
+            cure="Start again when there is more: it goes on from the last checkpoint. Or halve training.batch_tokens "
+            "and double training.accumulation, which is another training and begins anew.",
         )
     if code in (STOPPED, -signal.SIGTERM) or "Signal 15" in said:
         return errors.Stopped(
             "Training was stopped.", cure="Start again: it goes on from the last checkpoint."
         )
-    return ModelError(
+    return full_disk(work) or ModelError(
         f"The trainer ended with exit code {code}.", cure=f"Its messages are in {work / MESSAGES}."
     )
+
+
+def _told(path: Path) -> FreshtuneError | None:
+    """Read the error that the trainer left; one that a full disk cut off says nothing."""
+    try:
+        report = json.loads(path.read_bytes())
+        kind: type[FreshtuneError] = getattr(errors, report["type"])
+        return kind(report["message"], cure=report["cure"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return None

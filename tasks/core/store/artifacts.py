@@ -7,6 +7,7 @@
 
 import errno
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 
 from tasks.core.errors import DiskFull
 from tasks.core.receipts import Receipt
-from tasks.core.store.digests import digest_file, digest_files, digest_folder, digest_value
+from tasks.core.store.digests import digest_file, digest_folder, digest_value
 from tasks.core.store.locks import exclusive
 from tasks.core.store.syncing import sync
 
@@ -40,11 +41,15 @@ class Draft:
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def seal(self, kind: type[R], *, counts: Mapping[str, int] | None = None, **facts: Any) -> R:
-        """Write the manifest, publish the folder in one move, and give the receipt."""
+        """Write the manifest, publish the folder in one move, and give the receipt.
+
+        Its digest covers the files and the counts: equal rows out of more rows in are not the same work. A step whose
+        output is used without its counts gives a `digest` of its own.
+        """
         files = digest_folder(self.folder)
         receipt = kind(
             path=f"store/{self.step}/{self.key}",
-            digest=facts.pop("digest", None) or digest_files(files),
+            digest=facts.pop("digest", None) or digest_value([files, dict(counts or {})]),
             counts=dict(counts or {}),
             made_from=dict(self.inputs),
             **facts,
@@ -61,6 +66,15 @@ class Draft:
         (self.folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
         self._publish(receipt.folder(self.workspace))
         return receipt
+
+    def part(self, kind: type[R], name: str, counts: Mapping[str, int], made_from: Mapping[str, Any]) -> R:
+        """Give the receipt of a part, a folder `name` inside this artifact; it is published with the whole."""
+        return kind(
+            path=f"store/{self.step}/{self.key}/{name}",
+            digest=digest_value([digest_folder(self.folder / name), dict(counts)]),
+            counts=dict(counts),
+            made_from=dict(made_from),
+        )
 
     def _publish(self, target: Path) -> None:
         for path in sorted(self.folder.rglob("*"), reverse=True):
@@ -87,23 +101,33 @@ def drafting(workspace: Path, step: str, key: str, inputs: Mapping[str, Any]) ->
     work.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         yield Draft(aside, work, workspace, step, key, inputs)
-    except OSError as error:
-        raise disk_full(error, workspace) or error from error
+    except Exception as error:
+        full = disk_full(error, workspace)
+        if full is None:
+            raise
+        raise full from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def disk_full(error: OSError, place: Path) -> DiskFull | None:
-    """Say that the disk is full when that is what the system's error means."""
-    return _disk_full(place) if error.errno in {errno.ENOSPC, errno.EDQUOT} else None
+def disk_full(error: Exception, place: Path) -> DiskFull | None:
+    """Say that the disk is full when that is what an error means, also one of a library with errors of its own."""
+    number = getattr(error, "errno", None)
+    return no_space(place) if number in {errno.ENOSPC, errno.EDQUOT} or says_full(str(error)) else None
+
+
+def says_full(text: str) -> bool:
+    """Say whether a text holds the system's words for a full disk."""
+    return any(os.strerror(number) in text for number in (errno.ENOSPC, errno.EDQUOT))
 
 
 def full_disk(place: Path) -> DiskFull | None:
     """Say that the disk is full when it is; for errors of others, who hide why they failed."""
-    return _disk_full(place) if shutil.disk_usage(place).free < LEAST_FREE else None
+    return no_space(place) if shutil.disk_usage(place).free < LEAST_FREE else None
 
 
-def _disk_full(place: Path) -> DiskFull:
+def no_space(place: Path) -> DiskFull:
+    """Say that the disk is full, with what is free."""
     free = shutil.disk_usage(place).free // 2**20 if place.exists() else 0
     return DiskFull(
         f"The disk of {place} is full ({free} MiB free).",
@@ -127,7 +151,8 @@ def find(workspace: Path, step: str, key: str, kind: type[R]) -> R | None:
 def damage(folder: Path) -> str:
     """Say what is wrong with an artifact; empty when it is whole.
 
-    Every file is read and compared with the manifest; a file that is not in it is damage too.
+    Every file is read and compared with the manifest; a file that is not in it is damage too. Prefect's record is not
+    part of the artifact: see `record_agrees`.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
@@ -145,9 +170,16 @@ def damage(folder: Path) -> str:
     for name, sha in expected.items():
         if digest_file(folder / name) != sha:
             return f"{name} does not have the digest of the manifest"
-    return (
-        "" if _record_agrees(folder / RECORD, manifest["receipt"]) else f"{RECORD} is not what was published"
-    )
+    return ""
+
+
+def manifest_receipt(folder: Path) -> dict[str, Any] | None:
+    """Give the receipt in an artifact's manifest; None where there is none."""
+    try:
+        receipt = json.loads((folder / MANIFEST).read_bytes())["receipt"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return receipt if isinstance(receipt, dict) else None
 
 
 def set_aside(workspace: Path, folder: Path) -> Path:
@@ -159,12 +191,12 @@ def set_aside(workspace: Path, folder: Path) -> Path:
     return target / folder.name
 
 
-def _record_agrees(path: Path, receipt: object) -> bool:
+def record_agrees(folder: Path) -> bool:
     """Compare Prefect's result record, if there is one, with the receipt in the manifest."""
-    if not path.exists():
-        return True
     try:
-        result = json.loads(json.loads(path.read_bytes())["result"])
-    except (ValueError, KeyError, TypeError):
+        result = json.loads(json.loads((folder / RECORD).read_bytes())["result"])
+    except FileNotFoundError:
+        return True
+    except (ValueError, KeyError, TypeError):  # Prefect writes it in place, so a kill can tear it
         return False
-    return isinstance(result, dict) and result.get("data") == receipt
+    return isinstance(result, dict) and result.get("data") == manifest_receipt(folder)

@@ -5,7 +5,7 @@ The ledger holds no text and may be shown. The quarantine beside it holds the ro
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,10 +20,14 @@ class Entry:
     """One row that was not kept; `row` is the private content, and never in the ledger."""
 
     row_id: str
+    line: int
+    """Line in its shard, from 1."""
     fate: Fate
     rule: str
     reason: str
-    row: Mapping[str, Any]
+    expectation: str = ""
+    """Type of the expectation that failed, where one did."""
+    row: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_ledger(folder: Path, step: str, entries: Sequence[Entry]) -> None:
@@ -33,6 +37,7 @@ def write_ledger(folder: Path, step: str, entries: Sequence[Entry]) -> None:
         {**_line(step, entry), "row": dict(entry.row)} for entry in entries if entry.fate == "quarantined"
     )
     write_rows(folder / QUARANTINE, held)
+    (folder / QUARANTINE).chmod(0o600)
 
 
 def account(before: Mapping[str, int], kept: int, entries: Iterable[Entry]) -> dict[str, int]:
@@ -62,11 +67,13 @@ def check_sum(counts: Mapping[str, int]) -> None:
         raise AssertionError(f"rows do not add up: {counts['in']} in, {rest} accounted for")
 
 
-def _line(step: str, entry: Entry) -> dict[str, str]:
+def _line(step: str, entry: Entry) -> dict[str, str | int]:
     return {
         "row_id": entry.row_id,
+        "line": entry.line,
         "step": step,
         "fate": entry.fate,
         "rule": entry.rule,
         "reason": entry.reason,
+        "expectation": entry.expectation,
     }

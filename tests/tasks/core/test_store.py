@@ -6,6 +6,7 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from tasks.core.errors import DiskFull
 from tasks.core.receipts import RawLogs
@@ -80,21 +81,24 @@ def test_a_missing_or_an_extra_file_is_damage(tmp_path: Path) -> None:
 def test_a_full_disk_is_said_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DiskFull, match="is full"), drafting(tmp_path, "step", "k", {}):
         raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(DiskFull), drafting(tmp_path, "step", "k", {}):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
     assert disk_full(OSError(errno.EACCES, "denied"), tmp_path) is None
 
 
 def test_a_lost_row_is_a_bug_that_is_raised() -> None:
-    entries = [Entry("a", "filtered", "short_reply", "too short", {})]
+    entries = [Entry("a", 1, "filtered", "short_reply", "too short")]
     assert account({"in": 3}, 2, entries)["filtered"] == 1
     with pytest.raises(AssertionError, match="do not add up"):
         account({"in": 3}, 1, entries)
 
 
 def test_the_ledger_holds_no_text_and_the_quarantine_does(tmp_path: Path) -> None:
-    entries = [Entry("a", "quarantined", "has a reply", "no reply", {"question": "secret words"})]
+    entries = [Entry("a", 7, "quarantined", "has a reply", "no reply", row={"question": "secret words"})]
     write_ledger(tmp_path, "step", entries)
     assert "secret words" not in (tmp_path / LEDGER).read_text()
     assert read_rows(tmp_path / QUARANTINE)[0]["row"]["question"] == "secret words"
+    assert (tmp_path / QUARANTINE).stat().st_mode & 0o077 == 0
 
 
 def test_rows_survive_writing(tmp_path: Path) -> None:
