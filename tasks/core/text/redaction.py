@@ -1,115 +1,114 @@
 """Redaction: personal data and secrets become placeholders, so that a model cannot learn them.
 
-What counts is recall on the structured kinds; every pattern is checked (Luhn, IBAN) where a check exists, so that order
-numbers and versions stay readable.
+Every kind has its own finders, and each finder a gate: a cheap condition without which it can find nothing. Most texts
+open no gate, and cost only that look.
 """
 
-import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
-EMAIL = re.compile(
-    r"(?:mailto:)?[\w.+%-]+\s?(?:@|\(at\)|\[at\])\s?(?:[\w-]+(?:\.|\s?\(dot\)\s?|\s?\[dot\]\s?))+[a-z]{2,24}\b",
-    re.IGNORECASE,
+from tasks.core.text.personal_data.bank_numbers import find_cards, find_ibans
+from tasks.core.text.personal_data.gates import open_gates
+from tasks.core.text.personal_data.known_keys import find_blocks, find_long_keys, find_vendor_keys
+from tasks.core.text.personal_data.known_names import Spelling, find_name, spellings
+from tasks.core.text.personal_data.mail_addresses import find_emails, find_handles, find_spelled_emails
+from tasks.core.text.personal_data.net_addresses import find_ipv4, find_ipv6, find_link_secrets
+from tasks.core.text.personal_data.passwords import (
+    find_codes,
+    find_headers,
+    find_introduced_keys,
+    find_passwords,
+    find_passwords_before,
+    find_phrases,
 )
-URL_SECRETS = re.compile(
-    r"(?P<scheme>\b[a-z][a-z0-9+.-]{1,20}://)(?P<user>[^\s/@<>]+@)?(?P<rest>[^\s?#<>]*)(?P<query>[?#][^\s<>]*)?",
-    re.IGNORECASE,
-)
-IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?\b")
-CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
-PHONE = re.compile(
-    r"(?<![\w.,:/-])(?:\+|00)[1-9](?:[ ()/.-]{0,2}\d){6,14}(?![\w-])|(?<![\w.,:/+-])\(?0\d{1,4}\)?[ /-]{1,3}(?:[ /-]?\d){5,10}(?![\w.-])|(?<![\w.,:/+-])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?![\w-])"
-)
-DATE = re.compile(r"\(?\d{1,2}\)?[ ./-]\d{1,2}[ ./-](?:19|20)\d{2}(?!\d)")
-IPV4 = re.compile(
-    r"(?<![\w.-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.-]|\.\d)"
-)
-IPV6 = re.compile(
-    r"(?<![\w:])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?![\w:])|(?<![\w:])(?:[0-9a-f]{1,4}:){1,6}(?::[0-9a-f]{1,4}){1,6}(?![\w:])",
-    re.IGNORECASE,
-)
-WORD_SECRET = re.compile(
-    r"\b(?P<name>pass(?:word|wort|phrase|code)?|passwd|pwd|kennwort|api[ _-]?key|secret|access[ _-]?token|auth[ _-]?token|token|pin|tan|cvv)"
-    r"(?P<is>\s*(?:[:=]|\bis\b:?|\bist\b:?|\blautet\b:?)\s*)(?P<value>[\"'`]?[^\s\"'`<>]{4,})",
-    re.IGNORECASE,
-)
-TOKEN = re.compile(
-    r"\b(?:(?:sk|pk|rk|ghp|gho|ghs|xox[abps]|glpat)[-_][A-Za-z0-9_-]{12,}|AKIA[A-Z0-9]{12,})\b|\b(?:bearer|basic)\s+[A-Za-z0-9+/=._-]{16,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{32,}\b"
-)
-DIGITS = re.compile(r"\d")
+from tasks.core.text.personal_data.phone_numbers import find_phones
+from tasks.core.text.personal_data.placeholders import PLACEHOLDER, Finding, Numbering, settle
+from tasks.core.text.personal_data.reference_numbers import find_references
+from tasks.core.text.personal_data.view import View, plain_form
+
+Look = Callable[[str], list[Finding]]
+# A line that yields more at every look is made to do so; it goes as a whole, and time stays linear.
+MOST_LOOKS = 8
+# The finders that each gate opens.
+FINDERS: dict[str, tuple[Callable[[View], Iterable[Finding]], ...]] = {
+    "mail": (find_emails,),
+    "mail spelled": (find_spelled_emails,),
+    "handle": (find_handles,),
+    "link": (find_link_secrets,),
+    "password": (find_passwords,),
+    "password after": (find_passwords_before,),
+    "key": (find_introduced_keys,),
+    "code": (find_codes,),
+    "phrase": (find_phrases,),
+    "header": (find_headers,),
+    "block": (find_blocks,),
+    "ipv6": (find_ipv6,),
+    "ipv4": (find_ipv4,),
+    "reference": (find_references,),
+    "vendor's key": (find_vendor_keys,),
+    "long key": (find_long_keys,),
+    "iban": (find_ibans,),
+    "phone": (find_phones,),
+    "card": (find_cards,),
+}
+
+
+def redact_conversation(texts: Sequence[str], names: Sequence[str] = ()) -> tuple[list[str], dict[str, int]]:
+    """Replace personal data by `<KIND_n>`, equal values by the same placeholder in all texts of a conversation.
+
+    Gives the texts and how many of each kind were replaced. `names` are those that the log's columns know. Redacting the
+    result again changes nothing.
+    """
+    look = partial(_find, known=spellings(names))
+    first = [look(text) for text in texts]
+    if not any(first):
+        return list(texts), {}
+    numbering, counts = Numbering(texts), Counter[str]()
+    redacted = [_redact(*both, look, numbering, counts) for both in zip(texts, first, strict=True)]
+    return redacted, dict(counts)
+
+
+def _redact(
+    text: str, findings: list[Finding], look: Look, numbering: Numbering, counts: Counter[str], looks: int = 1
+) -> str:
+    """Replace the findings, and look again until there are none; what a replacement brings to light is in its line.
+
+    No finder looks beyond the line, except for armoured blocks, of which the first look leaves none.
+    """
+    if not findings:
+        return text
+    if looks > MOST_LOOKS:
+        findings = [Finding(0, len(text), "SECRET", text)]
+    counts.update(finding.kind for finding in findings)
+    lines = numbering.replace(text, findings).split("\n")
+    changed = [number for number, line in enumerate(lines) if "<" in line and PLACEHOLDER.search(line)]
+    for number in changed:
+        lines[number] = _redact(lines[number], look(lines[number]), look, numbering, counts, looks + 1)
+    return "\n".join(lines)
 
 
 def redact(text: str) -> tuple[str, dict[str, int]]:
-    """Replace personal data and secrets by `[KIND]`; give the text and how many of each kind there were."""
-    found: Counter[str] = Counter()
-    if "://" in text:
-        text = URL_SECRETS.sub(lambda match: _bare_url(match, found), text)
-    if "@" in text or "(at)" in text.lower() or "[at]" in text.lower():
-        text = _replace(EMAIL, "EMAIL", text, found)
-    text = _replace(TOKEN, "SECRET", text, found)
-    text = WORD_SECRET.sub(lambda match: _secret(match, found), text)
-    if DIGITS.search(text):
-        text = _replace(IBAN, "IBAN", text, found, _is_iban)
-        text = _replace(CARD, "CARD", text, found, _is_card)
-        text = _replace(IPV4, "IP", text, found)
-        text = _replace(PHONE, "PHONE", text, found, lambda value: DATE.match(value) is None)
-    if ":" in text:
-        text = _replace(IPV6, "IP", text, found, lambda value: sum(map(len, value.split(":"))) >= 3)
-    return text, dict(found)
+    """Replace personal data and secrets in one text; give it and how many of each kind there were."""
+    (redacted,), counts = redact_conversation([text])
+    return redacted, counts
 
 
-def has_email(text: str) -> bool:
-    """Say whether a text still holds an e-mail address."""
-    return EMAIL.search(text) is not None
+def personal_data_left(text: str) -> bool:
+    """Say whether `redact` would still change a text."""
+    return bool(find_personal_data(text))
 
 
-def _replace(
-    pattern: re.Pattern[str],
-    kind: str,
-    text: str,
-    found: Counter[str],
-    holds: Callable[[str], bool] | None = None,
-) -> str:
-    def put(match: re.Match[str]) -> str:
-        if holds and not holds(match[0]):
-            return match[0]
-        found[kind] += 1
-        return f"[{kind}]"
-
-    return pattern.sub(put, text)
+def find_personal_data(text: str, names: Sequence[str] = ()) -> list[Finding]:
+    """Find what one pass replaces, in order and without overlaps; what it brings to light is for the next pass."""
+    return _find(text, spellings(names))
 
 
-def _bare_url(match: re.Match[str], found: Counter[str]) -> str:
-    """Keep where a link leads; its user and its query may name a person."""
-    if match["user"] or match["query"]:
-        found["URL"] += 1
-    return f"{match['scheme']}{match['rest']}"
-
-
-def _secret(match: re.Match[str], found: Counter[str]) -> str:
-    """Redact what follows `password:`; after a mere `is`, only what looks like a secret and not like a word."""
-    value = match["value"]
-    if not re.search(r"[:=]", match["is"]) and not re.search(r"\d|[^\w.,!?]", value):
-        return match[0]
-    if value.startswith("["):
-        return match[0]
-    found["SECRET"] += 1
-    return f"{match['name']}{match['is']}[SECRET]"
-
-
-def _is_card(value: str) -> bool:
-    """Check by Luhn's sum (ISO/IEC 7812-1, annex B)."""
-    digits = [int(char) for char in value if char.isdigit()]
-    doubled = [
-        digit if index % 2 == 0 else sum(divmod(digit * 2, 10))
-        for index, digit in enumerate(reversed(digits))
-    ]
-    return sum(doubled) % 10 == 0 and len(set(digits)) > 1
-
-
-def _is_iban(value: str) -> bool:
-    """Check by the remainder of 97 (ISO 13616-1)."""
-    plain = re.sub(r"[ -]", "", value)
-    number = "".join(str(int(char, 36)) for char in plain[4:] + plain[:4])
-    return 15 <= len(plain) <= 34 and int(number) % 97 == 1
+def _find(text: str, known: Sequence[Spelling]) -> list[Finding]:
+    plain = plain_form(text)
+    gates, lowered = open_gates(plain), plain.lower()
+    findings = [finding for gate in gates for find in FINDERS[gate] for finding in find(View(plain, lowered))]
+    for spelling in known:
+        if spelling.lowered in lowered:
+            findings += find_name(plain, lowered, spelling)
+    return settle(findings, text) if findings else findings

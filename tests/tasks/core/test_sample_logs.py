@@ -9,29 +9,33 @@ from typing import Any
 
 import pytest
 
-from tasks.core.text.normalization import (
-    has_hidden,
-    has_marker,
-    has_markup,
-    neutralize_markers,
-    normalize_text,
-)
-from tasks.core.text.reading import read_log
-from tasks.core.text.redaction import redact
+from tasks.core.files.cutting import cut_lines
+from tasks.core.files.sampling import sample_records
+from tasks.core.intake.collecting import collect_chunk, cut
+from tasks.core.intake.shapes import resolve_shape
+from tasks.core.settings import CleaningSettings, LogsSettings
+from tasks.core.text.conversation_cleaning import clean_conversation
+from tasks.core.text.normalization import has_hidden, has_marker, has_markup
+from tasks.core.text.redaction import personal_data_left
 
 DATA = Path(__file__).parents[2] / "data"
-COLUMNS = {name: (name,) for name in ("created", "language", "product", "requester", "agent", "reply")}
 PLANTED = json.loads((DATA / "planted.json").read_text(encoding="utf-8"))
 
 
+Read = tuple[list[dict[str, Any]], list[Any]]
+
+
 @pytest.fixture(scope="module")
-def read() -> tuple[list[dict[str, str]], list[Any]]:
+def read() -> Read:
     rows, rejected = [], []
     for path in sorted((DATA / "support_logs").glob("*.jsonl")):
-        columns = {**COLUMNS, "conversation": ("conversation_id",), "question": ("subject", "body")}
-        good, bad = read_log(path, columns, "auto")
-        rows += good
-        rejected += bad
+        (whole,), held_back = cut_lines(path)
+        assert held_back is None
+        shape, _ = resolve_shape(sample_records(path, 0, whole.length, "lines"), LogsSettings(), path.name)
+        for chunk in cut(path.read_bytes(), "lines"):
+            found = collect_chunk(chunk, shape)
+            rows += found.table.to_pylist()
+            rejected += found.entries
     return rows, rejected
 
 
@@ -44,7 +48,7 @@ def test_the_script_writes_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes() == (DATA / name).read_bytes(), name
 
 
-def test_there_is_enough_of_everything(read: tuple[list[dict[str, str]], list[Any]]) -> None:
+def test_there_is_enough_of_everything(read: Read) -> None:
     rows, rejected = read
     assert len(rows) + len(rejected) >= 1500
     assert len({row["product"] for row in rows}) == 4
@@ -54,11 +58,9 @@ def test_there_is_enough_of_everything(read: tuple[list[dict[str, str]], list[An
     assert min(kind["count"] for kind in PLANTED.values()) >= 5
 
 
-def test_lines_that_cannot_be_read_are_those_that_were_planted(
-    read: tuple[list[dict[str, str]], list[Any]],
-) -> None:
+def test_lines_that_cannot_be_read_are_those_that_were_planted(read: Read) -> None:
     kinds = {
-        "not_json": "cut off line",
+        "cut_off": "cut off line",
         "not_an_object": "array in place of an object",
         "wrong_type": "number in place of text",
     }
@@ -68,15 +70,12 @@ def test_lines_that_cannot_be_read_are_those_that_were_planted(
     assert len(rules) == sum(rules.count(rule) for rule in {*kinds, "repeated_key"})
 
 
-def test_no_planted_secret_survives_cleaning(read: tuple[list[dict[str, str]], list[Any]]) -> None:
+def test_no_planted_secret_survives_cleaning(read: Read) -> None:
     sys.path.insert(0, str(DATA))
     from support_dirt import MEMBERS
 
-    texts = [
-        neutralize_markers(redact(normalize_text(row[column]))[0])
-        for row in read[0]
-        for column in ("question", "reply")
-    ]
+    cleaned = [clean_conversation(row, CleaningSettings()).row for row in read[0]]
+    texts = [row[column] for row in cleaned for column in ("question", "reply")]
     together = "\n".join(texts)
     secrets = [
         value.split()[-1].split("=")[-1] if "pass" in value.lower() else value
@@ -84,6 +83,7 @@ def test_no_planted_secret_survives_cleaning(read: tuple[list[dict[str, str]], l
         for value in group
     ]
     assert [value for value in secrets if value in together] == []
-    assert not any(has_markup(text) or has_marker(text) or has_hidden(text) for text in texts)
+    for left in (has_markup, has_marker, has_hidden, personal_data_left):
+        assert not any(left(text) for text in texts), left
     assert "Ã" not in together
     assert "&amp;" not in together
