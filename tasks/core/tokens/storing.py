@@ -1,16 +1,35 @@
-"""Token rows on disk: one Arrow file that the trainer maps into memory."""
+"""Token rows on disk: one Arrow stream that the trainer maps into memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from tasks.core.tokens.masking import Encoded
 
 TRAIN, HELD_OUT, TOKENIZER = "train.arrow", "held_out.arrow", "tokenizer"
+SAMPLES, LENGTHS = "samples.jsonl", "lengths.json"
+BATCH = 1000  # rows; a stream is cut here, wherever its rows come from, so that equal rows are equal bytes
+SCHEMA = pa.schema(
+    [
+        ("row_id", pa.string()),
+        ("group", pa.string()),
+        ("language", pa.string()),
+        ("product", pa.string()),
+        ("ids", pa.list_(pa.int32())),
+        ("prompt_length", pa.int32()),
+        ("weight", pa.float32()),
+    ]
+)
 
 
 @dataclass(frozen=True)
 class TokenRow:
-    """Token ids of one example with what evaluation groups by; no text."""
+    """Token ids of one example with what evaluation groups by; no text. Its loss counts `weight` times."""
 
     row_id: str
     group: str
@@ -18,34 +37,50 @@ class TokenRow:
     product: str
     ids: list[int]
     prompt_length: int
+    weight: float = 1.0
+
+
+def rows_of_pieces(
+    row_id: str, group: str, language: str, product: str, weight: float, pieces: "Sequence[Encoded]"
+) -> list[TokenRow]:
+    """Give the rows of one example; a piece of a reply is named after it, as `row/2`, for no two rows share a name."""
+    return [
+        TokenRow(
+            row_id if one.whole else f"{row_id}/{one.piece}",
+            group,
+            language,
+            product,
+            one.ids,
+            one.prompt_length,
+            weight,
+        )
+        for one in pieces
+    ]
 
 
 def save_token_rows(path: Path, rows: Iterable[TokenRow]) -> int:
     """Write rows as an Arrow stream and give their number; equal rows give equal bytes."""
-    from datasets import Features, List, Value
-    from datasets.arrow_writer import ArrowWriter
+    waiting = iter(rows)
+    chunks = iter(lambda: [asdict(row) for row in islice(waiting, BATCH)], [])
+    return _write(path, (pa.RecordBatch.from_pylist(chunk, schema=SCHEMA) for chunk in chunks))
 
-    text = Value("string")
-    features = Features(
-        row_id=text,
-        group=text,
-        language=text,
-        product=text,
-        ids=List(Value("int32")),
-        prompt_length=Value("int32"),
-    )
-    count = 0
-    with ArrowWriter(path=str(path), features=features) as writer:
-        for row in rows:
-            writer.write(asdict(row))
-            count += 1
-        writer.finalize()
-    return count
+
+def concatenate_token_rows(paths: Iterable[Path], target: Path) -> int:
+    """Join streams into one, in the order given, and give the number of rows; two thousand are in memory at a time.
+
+    The result does not tell where one stream ended: it has the bytes that all rows would have been saved to.
+    """
+    return _write(target, (batch for path in paths for batch in _batches(path)))
+
+
+def count_groups(path: Path) -> int:
+    """Count the groups (requesters, or conversations) that rows are of."""
+    return len({group for batch in _batches(path) for group in batch.column("group").to_pylist()})
 
 
 def load_token_rows(path: Path) -> list[TokenRow]:
     """Read all rows; for scoring, where every row is used once."""
-    return [TokenRow(**row) for row in map_token_rows(path)]
+    return [TokenRow(**row) for batch in _batches(path) for row in batch.to_pylist()]
 
 
 def map_token_rows(path: Path) -> Any:
@@ -53,3 +88,28 @@ def map_token_rows(path: Path) -> Any:
     from datasets import Dataset
 
     return Dataset.from_file(str(path))
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
+        yield from stream
+
+
+def _write(path: Path, batches: Iterable[pa.RecordBatch]) -> int:
+    count = 0
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as stream:
+        for batch in _evenly(batches):
+            stream.write_batch(batch)
+            count += len(batch)
+    return count
+
+
+def _evenly(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Cut batches anew, so that each but the last has exactly `BATCH` rows."""
+    waiting = SCHEMA.empty_table()
+    for batch in batches:
+        waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch], SCHEMA)])
+        while len(waiting) >= BATCH:
+            yield from waiting.slice(0, BATCH).combine_chunks().to_batches()
+            waiting = waiting.slice(BATCH)
+    yield from waiting.combine_chunks().to_batches()
