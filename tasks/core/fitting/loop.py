@@ -1,7 +1,7 @@
 """The training loop: one for one process or many, on a CPU or GPUs, resumable to the same weights.
 
 Legend: ids, mask, labels [batch, time]; labels are -100 outside the reply. The loss of a step is the mean over all
-labelled tokens of its micro-batches on all processes.
+labelled tokens of its micro-batches on all processes, each token weighing what its row weighs.
 """
 
 import json
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -21,7 +21,26 @@ from tasks.core.fitting.schedule import learning_rate, plan_steps
 from tasks.core.model.adapters import trainable_parameters
 from tasks.core.tokens.batching import IGNORED, collate
 
-Rows = Any  # a datasets.Dataset with columns ids and prompt_length
+Rows = Any  # a datasets.Dataset with columns ids, prompt_length and weight
+
+
+class Batch(NamedTuple):
+    """Rows of a step: ids, mask and labels [batch, time], and what each row's loss weighs [batch]."""
+
+    ids: torch.Tensor
+    mask: torch.Tensor
+    labels: torch.Tensor
+    weights: torch.Tensor
+
+    @property
+    def labelled(self) -> int:
+        """Count the labelled positions."""
+        return int((self.labels[:, 1:] != IGNORED).sum())
+
+    @property
+    def weight(self) -> float:
+        """Add up the weights of the labelled positions: their number where every row weighs 1."""
+        return float(((self.labels[:, 1:] != IGNORED).sum(dim=1) * self.weights).sum())
 
 
 class Trainer:
@@ -78,8 +97,8 @@ class Trainer:
         rate = learning_rate(step, len(self.steps), self.plan.learning_rate, self.plan.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        mine, labelled, tokens = self._share(self.steps[step])
-        loss = self._backward(mine, labelled)
+        mine, weight, tokens = self._share(self.steps[step])
+        loss = self._backward(mine, weight)
         check_loss(loss, step + 1)
         norm = float(torch.nn.utils.clip_grad_norm_(self.weights.values(), self.plan.clip, foreach=False))
         check_gradient(norm, step + 1)
@@ -94,38 +113,38 @@ class Trainer:
             "seconds": seconds,
         }
 
-    def _share(self, micro_batches: Sequence[list[int]]) -> tuple[list[Any], int, int]:
-        """Give this process's micro-batches of a step, and the labelled and all tokens of the whole step.
+    def _share(self, micro_batches: Sequence[list[int]]) -> tuple[list[Batch], float, int]:
+        """Give this process's micro-batches of a step, and the weight of the labels and all tokens of the whole step.
 
         Where there are too few for all, a process repeats the first one with all labels masked.
         """
-        all_of_them = [self._tensors_of(batch) for batch in micro_batches]
-        labelled = sum(int((labels[:, 1:] != IGNORED).sum()) for _, _, labels in all_of_them)
-        tokens = sum(int(mask.sum()) for _, mask, _ in all_of_them)
-        check_labels(labelled, sum(len(batch) for batch in micro_batches))
+        all_of_them = [self._batch(rows) for rows in micro_batches]
+        check_labels(sum(batch.labelled for batch in all_of_them), sum(map(len, micro_batches)))
+        weight = sum(batch.weight for batch in all_of_them)
+        tokens = sum(int(batch.mask.sum()) for batch in all_of_them)
         while len(all_of_them) % self.accelerator.num_processes:
-            ids, mask, labels = all_of_them[0]
-            all_of_them.append((ids, mask, torch.full_like(labels, IGNORED)))
-        return all_of_them[self.accelerator.process_index :: self.accelerator.num_processes], labelled, tokens
+            first = all_of_them[0]
+            all_of_them.append(first._replace(labels=torch.full_like(first.labels, IGNORED)))
+        return all_of_them[self.accelerator.process_index :: self.accelerator.num_processes], weight, tokens
 
-    def _backward(self, micro_batches: list[Any], labelled: int) -> float:
-        """Accumulate the gradient of the mean loss over `labelled` tokens; give that loss, the same on all processes."""
+    def _backward(self, micro_batches: list[Batch], weight: float) -> float:
+        """Accumulate the gradient of the weighted mean loss; give that loss, the same on all processes."""
         total = torch.zeros((), device=self.accelerator.device)
-        for index, (ids, mask, labels) in enumerate(micro_batches):
+        for index, batch in enumerate(micro_batches):
             last = index == len(micro_batches) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
-                logits = self.wrapped(input_ids=ids, attention_mask=mask, use_cache=False).logits
-                loss = summed_loss(logits, labels) / labelled
+                logits = self.wrapped(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
+                loss = summed_loss(logits, batch.labels, batch.weights) / weight
                 # data-parallel training averages gradients over processes; ours are parts of one sum
                 self.accelerator.backward(loss * self.accelerator.num_processes)
             total += loss.detach()
         return float(self.accelerator.reduce(total, "sum"))
 
-    def _tensors_of(self, batch: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        drawn = self.rows[batch]
+    def _batch(self, rows: list[int]) -> Batch:
+        drawn = self.rows[rows]
         arrays = collate(drawn["ids"], drawn["prompt_length"], self.plan.pad_id)
-        ids, mask, labels = (torch.from_numpy(array).to(self.accelerator.device) for array in arrays)
-        return ids, mask, labels
+        weights = torch.tensor(drawn["weight"], dtype=torch.float32)
+        return Batch(*(one.to(self.accelerator.device) for one in (*map(torch.from_numpy, arrays), weights)))
 
     def _resume(self) -> tuple[int, list[str]]:
         checkpoint, notes = latest_checkpoint(self.plan.work_folder, self.plan.identity)
@@ -158,12 +177,17 @@ class Trainer:
         return {name: value.detach().clone().cpu().contiguous() for name, value in values.items()}
 
 
-def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Sum the cross-entropy in nats of labelled positions; logits [batch, time, vocabulary], labels [batch, time]."""
-    ahead = labels[:, 1:].reshape(-1)
+def summed_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Sum the cross-entropy in nats of labelled positions, each times its row's weight.
+
+    logits [batch, time, vocabulary], labels [batch, time], weights [batch].
+    """
+    ahead = labels[:, 1:]
     chosen = ahead != IGNORED
-    flat = logits[:, :-1].reshape(-1, logits.shape[-1])[chosen].float()
-    return torch.nn.functional.cross_entropy(flat, ahead[chosen], reduction="sum")
+    losses = torch.nn.functional.cross_entropy(
+        logits[:, :-1][chosen].float(), ahead[chosen], reduction="none"
+    )
+    return (losses * weights[:, None].expand(ahead.shape)[chosen]).sum()
 
 
 def _restore(weights: dict[str, Any], optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:

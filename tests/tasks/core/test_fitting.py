@@ -1,5 +1,6 @@
 """Training in a child process: it learns, it survives kill -9 to the same bytes, and it says what stopped it."""
 
+import errno
 import json
 import os
 import random
@@ -9,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
-from tasks.core.errors import FreshtuneError, HardwareError, ModelError, Stopped
+from tasks.core.errors import DiskFull, FreshtuneError, HardwareError, ModelError, Stopped
+from tasks.core.fitting import child
 from tasks.core.fitting.checkpoints import Checkpoint, latest_checkpoint, save_checkpoint
 from tasks.core.fitting.guards import check_gradient, check_labels, check_loss
-from tasks.core.fitting.launcher import fit
-from tasks.core.fitting.plan import METRICS, FitPlan
+from tasks.core.fitting.launcher import MESSAGES, _failure, fit
+from tasks.core.fitting.plan import ERROR, METRICS, FitPlan
 from tasks.core.fitting.schedule import learning_rate, plan_steps
 from tasks.core.model.adapters import adapter_digest
 from tasks.core.tokens.storing import TokenRow, save_token_rows
@@ -147,6 +150,46 @@ def test_a_stop_leaves_a_checkpoint(plan: FitPlan) -> None:
 def test_the_trainers_own_error_reaches_the_parent(plan: FitPlan) -> None:
     with pytest.raises(ModelError, match="fit no layer"):
         fit(replace(plan, targets=("nothing",)), nothing)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), DiskFull),
+        (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), DiskFull),
+        (SafetensorError("I/O error: No space left on device (os error 28)"), DiskFull),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), HardwareError),
+        (MemoryError(), HardwareError),
+    ],
+)
+def test_what_the_trainer_ran_out_of_reaches_the_parent(
+    error: Exception, kind: type[FreshtuneError], plan: FitPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_plan: FitPlan) -> int:
+        raise error
+
+    monkeypatch.setattr(child, "_train", fail)
+    assert child.main(plan.save()) == 1
+    (plan.work_folder / MESSAGES).touch()
+    assert type(_failure(1, plan.work_folder, 0)) is kind
+
+
+@pytest.mark.parametrize(
+    "left", [b"", b'{"type": "DiskFu', b"[]", b'{"type": "NoSuchError", "message": "", "cure": ""}']
+)
+def test_an_error_that_a_full_disk_cut_off_is_still_told(left: bytes, plan: FitPlan) -> None:
+    work = plan.work_folder
+    (work / ERROR).write_bytes(left)
+    (work / MESSAGES).write_text("OSError: [Errno 28] No space left on device\n")
+    assert isinstance(_failure(1, work, 0), DiskFull)
+    assert (
+        _failure(1, work, (work / MESSAGES).stat().st_size).message == "The trainer ended with exit code 1."
+    )
+
+
+def test_a_killed_trainers_cure_does_not_promise_too_much(plan: FitPlan) -> None:
+    (plan.work_folder / MESSAGES).touch()
+    assert "another training and begins anew" in _failure(-signal.SIGKILL, plan.work_folder, 0).cure
 
 
 def checkpoint(step: int) -> Checkpoint:
