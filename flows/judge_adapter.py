@@ -5,19 +5,19 @@ from typing import Literal
 
 from flows.train_adapter import TrainedAdapter
 from tasks.champion_fetching import fetch_champion, find_rival
-from tasks.core.receipts import Adapter, Evaluation
+from tasks.core.receipts import Adapter, Evaluation, Rival, SuiteText
 from tasks.core.settings import Settings
 from tasks.evaluation import evaluate_model
 
 
 @dataclass(frozen=True)
 class JudgedAdapter:
-    """The scores that the gate compares; `unfit_champion` says why a champion could not be scored."""
+    """The scores that the gate compares; a rival that is unfit has none."""
 
     base: Evaluation
     challenger: Evaluation
     champion: Evaluation | None
-    unfit_champion: str
+    rival: Rival | None
 
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:
@@ -25,7 +25,7 @@ class JudgedAdapter:
         return tuple(one for one in (self.base, self.challenger, self.champion) if one)
 
 
-def judge_adapter(trained: TrainedAdapter, settings: Settings) -> JudgedAdapter:
+def judge_adapter(trained: TrainedAdapter, suite: SuiteText, settings: Settings) -> JudgedAdapter:
     """Score the challenger, its base, and the version that it must beat."""
     model = settings.model.without_source()
 
@@ -38,17 +38,12 @@ def judge_adapter(trained: TrainedAdapter, settings: Settings) -> JudgedAdapter:
             adapter,
             model,
             settings.evaluation,
+            suite,
         )
 
     base, challenger = score("base", None), score("challenger", trained.adapter)
-    rival = find_rival(settings.workspace, settings.registry, trained.adapter)
-    if rival is None:
-        return JudgedAdapter(base, challenger, None, "")
-    if rival.base_digest != trained.base.digest:
-        unfit = (
-            f"The champion, version {rival.version}, stands on another base, so the two cannot be compared row by row "
-            "in this run; a person decides."
-        )
-        return JudgedAdapter(base, challenger, None, unfit)
+    rival = find_rival(settings.workspace, settings.registry, trained.adapter, trained.rows)
+    if rival is None or rival.unfit:
+        return JudgedAdapter(base, challenger, None, rival)
     champion = fetch_champion(settings.workspace, rival)
-    return JudgedAdapter(base, challenger, score("champion", champion), "")
+    return JudgedAdapter(base, challenger, score("champion", champion), rival)

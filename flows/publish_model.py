@@ -37,7 +37,15 @@ def publish_model(
         judged.evaluations,
         settings.registry,
     )
+    rival = judged.rival
     decision = judge_challenger(
-        place, judged.challenger, judged.base, judged.champion, merged, settings.gate, judged.unfit_champion
+        place,
+        judged.challenger,
+        judged.base,
+        judged.champion,
+        merged,
+        settings.gate,
+        rival.version if rival else 0,
+        rival.unfit if rival else "",
     )
     return promote_model(place, registered, decision)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from statistics import fmean
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -15,12 +16,14 @@ from tasks.core.receipts import Adapter, BaseModel, TokenRows
 from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.tokens.storing import TOKENIZER, TRAIN
-from tasks.lid import step
+from tasks.lid import RUNNING, StepRun, journal, only_shown, step
 
+NAME = "adapter_training"
 LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
+PACE = 20  # steps whose mean duration says how long the rest takes
 
 
-@step("adapter_training", Adapter, libraries=LIBRARIES, tags=("gpu",))
+@step(NAME, Adapter, libraries=LIBRARIES, tags=("gpu",))
 def train_adapter(
     draft: Draft,
     rows: TokenRows,
@@ -67,15 +70,34 @@ def _plan(
 
 
 def _progress() -> Callable[[Mapping[str, float]], None]:
-    """Show training as a progress artifact, updated at every twentieth part."""
-    shown = 0
-    artifact: UUID = create_progress_artifact(0.0, key="training-progress", description="Training")  # type: ignore[assignment]
+    """Show training as a progress artifact, updated at every twentieth part; one that fails is not tried again.
+
+    Whoever watches the run is told of every step.
+    """
+    shown, seen = 0, list[float]()
+    artifact: UUID | None = None
+    with only_shown():
+        artifact = create_progress_artifact(0.0, key="training-progress", description="Training")  # type: ignore[assignment]
 
     def tell(metrics: Mapping[str, float]) -> None:
-        nonlocal shown
+        nonlocal shown, artifact
+        seen.append(metrics.get("seconds", 0.0))
+        told = progress_words(metrics, fmean(seen[-PACE:]))
+        journal().tell(StepRun(NAME, RUNNING, cached=False, seconds=0.0, told=told))
         part = int(20 * metrics["step"] / metrics["steps"])
-        if part > shown:
-            shown = part
-            update_progress_artifact(artifact, 100 * metrics["step"] / metrics["steps"])
+        if part > shown and artifact:
+            shown, mine, artifact = part, artifact, None
+            with only_shown():
+                update_progress_artifact(mine, 100 * metrics["step"] / metrics["steps"])
+                artifact = mine
 
     return tell
+
+
+def progress_words(metrics: Mapping[str, float], pace: float) -> str:
+    """Say how far a training is: `120/232, loss 0.812, about 4 min left`; `pace` is in seconds per step."""
+    step, steps = int(metrics["step"]), int(metrics["steps"])
+    loss = f", loss {metrics['loss']:.3f}" if "loss" in metrics else ""
+    left = pace * (steps - step)
+    rest = f"about {left / 60:.0f} min left" if left >= 90 else f"about {left:.0f} s left"
+    return f"{step:,}/{steps:,}{loss}, {rest}"

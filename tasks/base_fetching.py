@@ -4,11 +4,11 @@ import os
 import shutil
 from pathlib import Path
 
-from tasks.core.errors import ModelError, ServiceError
+from tasks.core.errors import FreshtuneError, ModelError, ServiceError
 from tasks.core.model.loading import check_base, locate_base
 from tasks.core.receipts import BaseModel, BaseSource
 from tasks.core.settings import ModelSettings
-from tasks.core.store.artifacts import Draft
+from tasks.core.store.artifacts import Draft, disk_full
 from tasks.core.store.digests import digest_files, digest_folder
 from tasks.lid import step
 
@@ -49,12 +49,7 @@ def _take(path: Path, target: Path, *, ours: bool) -> None:
 
 def _download(source: BaseSource, work: Path) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     where = f"{source.repository} at revision {source.revision}"
     try:
@@ -67,12 +62,20 @@ def _download(source: BaseSource, work: Path) -> Path:
                 token=os.environ.get("HF_TOKEN") or False,
             )
         )
+    except GatedRepoError as error:
+        raise ModelError(
+            f"The base {where} is gated: the hub gives it to those who accepted its licence.",
+            cure="Accept it on the base's page, and set HF_TOKEN to a token of yours.",
+        ) from error
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise ModelError(
-            f"The hub has no base {where}.", cure="Check model.base and model.revision."
+            f"The hub has no base {where}, or keeps it private.",
+            cure="Check model.base and model.revision; for a private one set HF_TOKEN.",
         ) from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, ConnectionError, OSError) as error:
-        raise ServiceError(
+    except FreshtuneError:  # a signal's
+        raise
+    except Exception as error:  # the errors of its HTTP client and of hf-xet have no common class
+        raise disk_full(error, work) or ServiceError(
             f"The base {where} could not be downloaded ({type(error).__name__}).",
             cure="Check the network, or give model.base a local folder.",
         ) from error

@@ -1,32 +1,59 @@
 """Champion fetching: the adapter that a challenger must beat comes out of the registry, whole."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from prefect import task
 
 from tasks.core.errors import ModelError
 from tasks.core.model.adapters import CONFIG, WEIGHTS, adapter_digest
-from tasks.core.receipts import Adapter, Rival
+from tasks.core.receipts import Adapter, Rival, TokenRows
 from tasks.core.registry.client import Registry, Version, open_registry
-from tasks.core.registry.lineage import ADAPTER_DIGEST, BASE_DIGEST, REPLACED
+from tasks.core.registry.lineage import (
+    ADAPTER_DIGEST,
+    BASE_DIGEST,
+    QUANTIZATION,
+    REPLACED,
+    TOKENIZER_DIGEST,
+    quantization_of,
+)
+from tasks.core.registry.succession import why_unfit
 from tasks.core.settings import RegistrySettings
 from tasks.core.store.artifacts import Draft
-from tasks.lid import step
+from tasks.core.store.digests import digest_files, digest_folder
+from tasks.core.tokens.storing import TOKENIZER
+from tasks.lid import a_retry_can_help, delays, step
+
+RETRIES = 3
 
 
-@task(name="rival_finding")
-def find_rival(workspace: Path, registry: RegistrySettings, adapter: Adapter) -> Rival | None:
+@task(
+    name="rival_finding",
+    retries=RETRIES,
+    retry_delay_seconds=delays(RETRIES),
+    retry_condition_fn=a_retry_can_help,
+)
+def find_rival(
+    workspace: Path, registry: RegistrySettings, adapter: Adapter, rows: TokenRows
+) -> Rival | None:
     """Find the version to beat: the champion, or, when the challenger already is champion, the one it replaced.
 
-    So a run on unchanged inputs judges what was judged before, and every step comes from the store.
+    So a run on unchanged inputs judges what was judged before, and every step comes from the store. A champion of
+    another base, template or quantization is unfit: its score on our rows would not be its own.
     """
     client = open_registry(workspace)
     champion = client.champion(registry.name)
-    if champion and champion.tags.get(ADAPTER_DIGEST) == adapter.adapter_digest:
+    ours = {
+        BASE_DIGEST: adapter.base_digest,
+        TOKENIZER_DIGEST: digest_files(digest_folder(rows.folder(workspace) / TOKENIZER)),
+        QUANTIZATION: quantization_of(adapter.made_from["model"]),
+    }
+    same = {ADAPTER_DIGEST: adapter.adapter_digest, BASE_DIGEST: adapter.base_digest}
+    if champion and all(champion.tags.get(tag) == value for tag, value in same.items()):
         replaced = int(champion.tags.get(REPLACED, "0"))
         champion = client.version(registry.name, replaced) if replaced else None
-    return _rival(champion) if champion else None
+    return _rival(champion, ours) if champion else None
 
 
 @step("champion_fetching", Adapter, retries=3)
@@ -35,9 +62,10 @@ def fetch_champion(draft: Draft, rival: Rival) -> Adapter:
     client: Registry = open_registry(draft.workspace)
     folder = client.download(rival.run_id, "model/artifacts/adapter", draft.work / "champion")
 
-    for name in (CONFIG, WEIGHTS):
+    whole = all((folder / name).is_file() for name in (CONFIG, WEIGHTS))
+    for name in (CONFIG, WEIGHTS) if whole else ():
         shutil.copyfile(folder / name, draft.folder / name)
-    found = adapter_digest(draft.folder)
+    found = adapter_digest(draft.folder) if whole else ""
     if found != rival.adapter_digest:
         raise ModelError(
             f"The adapter of version {rival.version} in the registry is not the one that was registered.",
@@ -46,7 +74,7 @@ def fetch_champion(draft: Draft, rival: Rival) -> Adapter:
     return draft.seal(Adapter, digest=found, adapter_digest=found, base_digest=rival.base_digest)
 
 
-def _rival(version: Version) -> Rival:
+def _rival(version: Version, ours: Mapping[str, str]) -> Rival:
     missing = [tag for tag in (ADAPTER_DIGEST, BASE_DIGEST) if tag not in version.tags]
     if missing:
         raise ModelError(
@@ -58,4 +86,5 @@ def _rival(version: Version) -> Rival:
         run_id=version.run_id,
         adapter_digest=version.tags[ADAPTER_DIGEST],
         base_digest=version.tags[BASE_DIGEST],
+        unfit=why_unfit(version, ours),
     )

@@ -1,10 +1,11 @@
 """Evaluation: one model scored on the held-out rows, by the same code for base, challenger and champion."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from expectations import predictions
+from expectations.suites import build_suite
 from tasks.core.errors import ModelError
 from tasks.core.judging.generation import answer
 from tasks.core.judging.metrics import summarize
@@ -12,10 +13,12 @@ from tasks.core.judging.scoring import SCORES, RowScore, score_rows, write_score
 from tasks.core.model.adapters import load_adapter
 from tasks.core.model.loading import load_base, load_tokenizer
 from tasks.core.quality.checking import check_rows
-from tasks.core.receipts import Adapter, BaseModel, Evaluation, TokenRows
+from tasks.core.receipts import Adapter, BaseModel, Evaluation, SuiteText, TokenRows
 from tasks.core.settings import EvaluationSettings, ModelSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.rows import write_rows
+from tasks.core.text.normalization import has_marker
+from tasks.core.text.redaction import personal_data_left
 from tasks.core.tokens.prompts import question_of
 from tasks.core.tokens.storing import HELD_OUT, TOKENIZER, TokenRow, load_token_rows
 from tasks.lid import step
@@ -33,6 +36,7 @@ def evaluate_model(
     adapter: Adapter | None,
     model: ModelSettings,
     evaluation: EvaluationSettings,
+    suite: SuiteText,
 ) -> Evaluation:
     """Score every held-out row, quantized as in training, and answer a few questions for people to read."""
     data = rows.folder(draft.workspace)
@@ -40,11 +44,11 @@ def evaluate_model(
     judged = _load(draft.workspace, base, adapter, model)
 
     scores = score_rows(judged, held_out, evaluation.batch_tokens, tokenizer.pad_token_id)
-    quality = _check(who, scores, len(held_out))
     replies = [
         _reply(judged, tokenizer, row, evaluation.max_new_tokens)
         for row in _chosen(held_out, evaluation.replies)
     ]
+    quality = _check(who, scores, replies, len(held_out), suite)
 
     write_scores(draft.folder / SCORES, scores)
     write_rows(draft.folder / REPLIES, replies)
@@ -63,19 +67,42 @@ def _load(workspace: Path, base: BaseModel, adapter: Adapter | None, model: Mode
     return load_adapter(loaded.model, adapter.folder(workspace)) if adapter else loaded.model
 
 
-def _check(who: str, scores: list[RowScore], expected: int) -> dict[str, Any]:
+def _check(
+    who: str, scores: list[RowScore], replies: list[dict[str, Any]], expected: int, suite: SuiteText
+) -> dict[str, Any]:
     """Insist that every held-out row has a finite score: a gate that compares holes tells nothing."""
+    written = {reply["row_id"]: reply for reply in replies}
     traits = [
-        {"row_id": score.row_id, "loss": score.loss_sum / max(score.tokens, 1), "tokens": score.tokens}
+        {
+            "row_id": score.row_id,
+            "loss": score.loss_sum / max(score.tokens, 1),
+            "tokens": score.tokens,
+            **_traits_of(written.get(score.row_id)),
+        }
         for score in scores
     ]
-    result = check_rows(traits, predictions.suite())
-    if not result.passed or len(scores) != expected:
+    result = check_rows(traits, build_suite(suite.text))
+    broken = result.failed("critical")
+    if broken or len(scores) != expected:
+        rules = ", ".join(check.expectation for check in broken) or "row was scored"
         raise ModelError(
-            f"The {who} has no valid score for {len(result.failing('critical'))} of {expected} held-out rows.",
+            f"The {who} breaks {rules}: {len(result.failing('critical'))} of {expected} held-out rows have no valid score.",
             cure="Set model.dtype=float32, or look for broken weights with `freshtune doctor`.",
         )
     return result.to_json()
+
+
+def _traits_of(reply: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Derive what the suite asks of a reply; a row that was only scored has none."""
+    if reply is None:
+        return dict.fromkeys(("reply_chars", "has_marker", "has_personal_data", "stopped"))
+    text = reply["reply"]
+    return {
+        "reply_chars": len(text),
+        "has_marker": has_marker(text),
+        "has_personal_data": personal_data_left(text),
+        "stopped": reply["stopped"],
+    }
 
 
 def _chosen(rows: list[TokenRow], count: int) -> list[TokenRow]:
@@ -83,11 +110,13 @@ def _chosen(rows: list[TokenRow], count: int) -> list[TokenRow]:
     return sorted(rows, key=lambda row: row.row_id)[:count]
 
 
-def _reply(model: Any, tokenizer: Any, row: TokenRow, max_new_tokens: int) -> dict[str, str]:
+def _reply(model: Any, tokenizer: Any, row: TokenRow, max_new_tokens: int) -> dict[str, Any]:
     prompt = row.ids[: row.prompt_length]
+    reply = answer(model, tokenizer, prompt, max_new_tokens)
     return {
         "row_id": row.row_id,
         "question": question_of(tokenizer, tokenizer.decode(prompt)),
         "reference": tokenizer.decode(row.ids[row.prompt_length :], skip_special_tokens=True),
-        "reply": answer(model, tokenizer, prompt, max_new_tokens),
+        "reply": reply.text,
+        "stopped": reply.stopped,
     }

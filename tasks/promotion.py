@@ -4,38 +4,59 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tasks.core.errors import ModelError
 from tasks.core.receipts import Decision, Promotion, Receipt, RegisteredModel
-from tasks.core.registry.client import Version, open_registry
-from tasks.core.registry.lineage import REASON, REPLACED
+from tasks.core.registry.client import Registry, Version, open_registry
+from tasks.core.registry.lineage import PROMOTION, REASON, REPLACED
+from tasks.core.registry.succession import Ruling, number, rule
 from tasks.core.store.artifacts import Draft
 from tasks.lid import step
 
 
-def _has_champion(workspace: Path, receipt: Receipt, values: Mapping[str, Any]) -> bool:
-    """Ask whether there still is a champion; one that a person chose instead is theirs to keep."""
-    registered = values["registered"]
-    return (
-        not getattr(receipt, "moved", False) or open_registry(workspace).champion(registered.name) is not None
-    )
+def _still_so(workspace: Path, receipt: Receipt, values: Mapping[str, Any]) -> bool:
+    """Ask whether the version that was moved to is champion, or would still not be, for the same reason."""
+    assert isinstance(receipt, Promotion)  # noqa: S101 - the lid gives what the step made
+    client, registered = open_registry(workspace), values["registered"]
+    champion = client.champion(registered.name)
+    if receipt.moved:
+        return champion is not None and champion.version == registered.version
+    return _rule(client, champion, registered, values["decision"])[0] == Ruling(receipt.reason)
 
 
-@step("promotion", Promotion, retries=3, confirm=_has_champion)
+@step("promotion", Promotion, retries=3, confirm=_still_so)
 def promote_model(draft: Draft, registered: RegisteredModel, decision: Decision) -> Promotion:
-    """Move the alias when the gate said so, and tag the version with the reason and what it replaced."""
+    """Move the alias when the gate said so and the champion is the one that was judged; tag the reason and what it left."""
     client = open_registry(draft.workspace)
     champion = client.champion(registered.name)
+    ruling, versions = _rule(client, champion, registered, decision)
     already = (
         champion is not None and champion.version == registered.version
     )  # a start before was killed here
-    replaced = _replaced(champion, already=already)
-    moved = decision.outcome == "promote"
+    replaced = _replaced(champion, already=already) if ruling.moves else 0
 
-    if moved and not already:
-        tags = {REASON: decision.reason[:4000], REPLACED: str(replaced)}
+    if ruling.moves and not already:
+        turn = 1 + max(number(version) for version in versions)
+        tags = {REASON: ruling.reason[:4000], REPLACED: str(replaced), PROMOTION: str(turn)}
         client.set_champion(registered.name, registered.version, tags)
 
-    (draft.folder / "reason.txt").write_text(decision.reason + "\n")
-    return draft.seal(Promotion, moved=moved, version=registered.version, replaced=replaced)
+    (draft.folder / "reason.txt").write_text(ruling.reason + "\n")
+    return draft.seal(
+        Promotion, moved=ruling.moves, version=registered.version, replaced=replaced, reason=ruling.reason
+    )
+
+
+def _rule(
+    client: Registry, champion: Version | None, registered: RegisteredModel, decision: Decision
+) -> tuple[Ruling, list[Version]]:
+    versions = client.versions(registered.name)
+    mine = next((version for version in versions if version.version == registered.version), None)
+    if mine is None:
+        raise ModelError(
+            f"Version {registered.version} of {registered.name} was deleted from the registry.",
+            cure="Start again: it is registered anew.",
+        )
+    verdict = Ruling(decision.reason, moves=decision.outcome == "promote")
+    return rule(mine, champion, decision.rival, verdict), versions
 
 
 def _replaced(champion: Version | None, *, already: bool) -> int:

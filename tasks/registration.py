@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,15 @@ from tasks.core.receipts import (
     ValidExamples,
 )
 from tasks.core.registry.client import Registry, open_registry
-from tasks.core.registry.lineage import CONTENT_KEY, lineage_tags
-from tasks.core.registry.packaging import package
+from tasks.core.registry.lineage import CONTENT_KEY, lineage_tags, quantization_of
+from tasks.core.registry.packaging import NEEDS, package, package_digest
 from tasks.core.report.figures import loss_curve
+from tasks.core.report.registry_texts import base_name, describe, note, run_figures, times_of
 from tasks.core.settings import RegistrySettings
 from tasks.core.store.artifacts import Draft
+from tasks.core.store.digests import digest_files, digest_folder
 from tasks.core.store.rows import read_rows
+from tasks.core.tokens.storing import TOKENIZER
 from tasks.lid import step
 
 MODEL = "model"
@@ -37,7 +41,14 @@ def _is_known(workspace: Path, receipt: Receipt, _values: Mapping[str, Any]) -> 
     return version is not None and version.tags.get(CONTENT_KEY) == receipt.content_key
 
 
-@step("registration", RegisteredModel, libraries=("mlflow",), retries=3, confirm=_is_known)
+@step(
+    "registration",
+    RegisteredModel,
+    libraries=NEEDS,
+    also=("tasks.core.registry.served_model",),
+    retries=3,
+    confirm=_is_known,
+)
 def register_model(
     draft: Draft,
     logs: tuple[RawLogs, ...],
@@ -54,9 +65,12 @@ def register_model(
         adapter_digest=adapter.adapter_digest,
         base_digest=base.digest,
         base_identity=base.identity,
+        tokenizer_digest=digest_files(digest_folder(rows.folder(draft.workspace) / TOKENIZER)),
+        quantization=quantization_of(adapter.made_from["model"]),
         examples_digest=examples.digest,
         token_rows_digest=rows.digest,
         merged_digest=merged.digest,
+        package_digest=package_digest(),
         log_digests=[part.digest for part in logs],
     )
     client = open_registry(draft.workspace)
@@ -64,15 +78,31 @@ def register_model(
 
     if known:
         version, run_id = known.version, known.run_id
+        client.finish_run(run_id)  # a start before may have been killed between the two
     else:
-        run_id = _track(draft, client, adapter, evaluations, tags, registry)
-        version = _register(draft, client, run_id, adapter, merged, tags, registry)
+        description = _describe(draft.workspace, examples, base, adapter, merged, evaluations)
+        run_id = _track(draft, client, adapter, evaluations, tags, registry, description)
+        client.log_metrics(run_id, run_figures(examples.counts, merged.proof))
+        version = _register(draft, client, run_id, adapter, merged, tags, registry, description)
 
     facts = {"name": registry.name, "version": version, "run_id": run_id, "tags": tags}
     (draft.folder / "version.json").write_text(json.dumps(facts, indent=1))
     return draft.seal(
         RegisteredModel, name=registry.name, version=version, run_id=run_id, content_key=tags[CONTENT_KEY]
     )
+
+
+def _describe(
+    workspace: Path,
+    examples: ValidExamples,
+    base: BaseModel,
+    adapter: Adapter,
+    merged: MergedModel,
+    evaluations: tuple[Evaluation, ...],
+) -> str:
+    name = base_name(base.identity, json.loads((base.folder(workspace) / "config.json").read_bytes()))
+    metrics: dict[str, dict[str, float]] = {one.who: one.metrics for one in evaluations}
+    return describe(name, examples.counts["train"], adapter.training["steps"], metrics, merged.proof)
 
 
 def _track(
@@ -82,18 +112,23 @@ def _track(
     evaluations: tuple[Evaluation, ...],
     tags: Mapping[str, str],
     registry: RegistrySettings,
+    description: str,
 ) -> str:
-    """Open the MLflow run of this training and log its parameters, metrics and figures."""
-    run_id = client.start_run(registry.experiment, f"adapter-{adapter.adapter_digest[:8]}", tags)
+    """Open the MLflow run of this training, as of when it began, and log its parameters, metrics and figures."""
+    path = adapter.folder(draft.workspace) / METRICS
+    steps, ended = read_rows(path), path.stat().st_mtime
+    times = times_of(steps, ended)
+    name = f"{registry.name} {time.strftime('%Y-%m-%d %H:%M', time.localtime(times[0]))}"
+    run_id = client.start_run(registry.experiment, name, tags, note=note(description), began=times[0])
     client.log_params(run_id, _params(adapter))
-    steps = read_rows(adapter.folder(draft.workspace) / METRICS)
     names = ("loss", "learning_rate", "gradient_norm")
     training = [(f"train/{name}", row[name], row["step"]) for row in steps for name in names]
     scores = [(f"{one.who}/{name}", value, 0) for one in evaluations for name, value in one.metrics.items()]
-    client.log_metrics(run_id, training + scores)
+    client.log_metrics(run_id, training, times)
+    client.log_metrics(run_id, scores)
     loss_curve(steps, draft.work / "loss_curve.png")
     client.log_files(run_id, draft.work / "loss_curve.png", "figures")
-    client.log_files(run_id, adapter.folder(draft.workspace) / METRICS, "training")
+    client.log_files(run_id, path, "training")
     return run_id
 
 
@@ -105,16 +140,12 @@ def _register(
     merged: MergedModel,
     tags: Mapping[str, str],
     registry: RegistrySettings,
+    description: str,
 ) -> int:
     packed = draft.work / MODEL
     shutil.rmtree(packed, ignore_errors=True)
     package(packed, merged.folder(draft.workspace) / "model", adapter.folder(draft.workspace))
     client.log_files(run_id, packed, MODEL)
-    proof = merged.proof
-    description = (
-        f"LoRA adapter {adapter.adapter_digest[:12]} on {tags['freshtune.base_identity'][:80]}, merged into the "
-        f"{proof['merged_into']}; logits differ by at most {proof['max_abs_diff']:.2g}."
-    )
     version = client.register(registry.name, run_id, MODEL, tags, description)
     client.finish_run(run_id)
     return version

@@ -1,7 +1,16 @@
 """Generation: one reply to one rendered prompt."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model said, without the prompt, and whether it came to an end by itself."""
+
+    text: str
+    stopped: bool
 
 
 def answer(
@@ -12,8 +21,8 @@ def answer(
     temperature: float = 0.0,
     top_p: float = 1.0,
     seed: int = 0,
-) -> str:
-    """Generate the reply to `prompt_ids`, greedily when `temperature` is 0; give its text without the prompt."""
+) -> Reply:
+    """Generate the reply to `prompt_ids`, greedily when `temperature` is 0."""
     import torch
 
     torch.manual_seed(seed)
@@ -32,4 +41,6 @@ def answer(
             pad_token_id=tokenizer.pad_token_id,
             **sampling,
         )
-    return str(tokenizer.decode(whole[0, ids.shape[1] :], skip_special_tokens=True)).strip()
+    said = whole[0, ids.shape[1] :]
+    text = str(tokenizer.decode(said, skip_special_tokens=True)).strip()
+    return Reply(text, stopped=bool((said == tokenizer.eos_token_id).any()))

@@ -1,7 +1,9 @@
 """Statistics: whether a gain is more than noise.
 
-Rows of one requester resemble each other, so whole requesters are resampled, not rows (cluster bootstrap; Cameron,
-Gelbach and Miller 2008, §II).
+Rows of one requester resemble each other, so requesters are what is counted, not rows. With few of them resampling is too
+sure of itself (zero gain passed 25 % of the time at two requesters, 7 % at five, where 2.5 % were promised): the interval
+is Student's, over a jackknife that leaves out one requester at a time (Cameron and Miller 2015, §VI). Where few requesters
+have most of the tokens there are fewer voices than requesters, which the degrees of freedom follow (Kish 1965).
 """
 
 from collections.abc import Sequence
@@ -10,6 +12,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from tasks.core.judging.scoring import RowScore
+
+Numbers = np.typing.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,11 @@ class Gain:
         return asdict(self)
 
 
-def paired_gain(
-    challenger: Sequence[RowScore], rival: Sequence[RowScore], resamples: int, confidence: float, seed: int
-) -> Gain:
+def paired_gain(challenger: Sequence[RowScore], rival: Sequence[RowScore], confidence: float) -> Gain:
     """Compare two models on the same rows: the rival's loss minus the challenger's, token-weighted.
 
-    The interval is a percentile interval over `resamples` draws of requesters; with a single requester it is
-    unbounded, since one voice says nothing of others. Raises `ValueError` when the rows or their tokens differ.
+    With a single requester the interval is unbounded, since one voice says nothing of others. Raises `ValueError` when
+    the rows or their tokens differ.
     """
     ours = {score.row_id: score for score in challenger}
     theirs = {score.row_id: score for score in rival}
@@ -50,25 +52,19 @@ def paired_gain(
         index = place[ours[row_id].group]
         gains[index] += theirs[row_id].loss_sum - ours[row_id].loss_sum
         tokens[index] += ours[row_id].tokens
-    low, high = _interval(gains, tokens, resamples, confidence, seed)
-    return Gain(float(gains.sum() / tokens.sum()), low, high, len(ours), len(groups))
+    mean = float(gains.sum() / tokens.sum())
+    reach = _reach(gains, tokens, confidence)
+    return Gain(mean, mean - reach, mean + reach, len(ours), len(groups))
 
 
-def _interval(
-    gains: "np.typing.NDArray[np.float64]",
-    tokens: "np.typing.NDArray[np.float64]",
-    resamples: int,
-    confidence: float,
-    seed: int,
-) -> tuple[float, float]:
+def _reach(gains: Numbers, tokens: Numbers, confidence: float) -> float:
+    """Give half the width of the interval; gains and tokens [requesters] are sums."""
+    from scipy.special import stdtrit  # type: ignore[import-untyped]
+
     count = len(gains)
     if count < 2:
-        return -np.inf, np.inf
-    generator = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    for index in range(resamples):  # one draw at a time: memory stays flat however many requesters there are
-        drawn = generator.integers(0, count, count)
-        means[index] = gains[drawn].sum() / tokens[drawn].sum()
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)
+        return float("inf")
+    without = (gains.sum() - gains) / (tokens.sum() - tokens)  # [requesters], each left out once
+    error = np.sqrt((count - 1) / count * np.square(without - gains.sum() / tokens.sum()).sum())
+    voices = tokens.sum() ** 2 / np.square(tokens).sum()
+    return float(stdtrit(max(voices - 1, 1.0), (1 + confidence) / 2) * error)

@@ -68,7 +68,9 @@ def trainable_parameters(model: Any) -> dict[str, Any]:
 
 def save_adapter(model: Any, folder: Path, base_identity: str) -> None:
     """Save weights and configuration; the configuration names the base by identity, not by a path of this machine."""
-    model.save_pretrained(str(folder), safe_serialization=True)
+    model.save_pretrained(
+        str(folder), safe_serialization=True, save_embedding_layers=False
+    )  # `auto` asks a hub
     (folder / "README.md").unlink(missing_ok=True)
     config = json.loads((folder / CONFIG).read_bytes())
     config["base_model_name_or_path"] = base_identity
@@ -80,11 +82,11 @@ def load_adapter(model: Any, folder: Path) -> Any:
 
     Raises `ModelError` when a weight of the adapter finds no place, or a place no weight: peft only warns.
     """
-    from peft import PeftModel
+    from peft import PeftModel, get_peft_model_state_dict
     from safetensors import safe_open
 
     adapted = PeftModel.from_pretrained(model, str(folder)).eval()
-    places = {name.replace(".default", "") for name, _ in adapted.named_parameters() if "lora_" in name}
+    places = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
     with safe_open(folder / WEIGHTS, framework="numpy") as file:
         stored = set(file.keys())
     if places != stored:

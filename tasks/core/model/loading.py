@@ -1,6 +1,7 @@
 """The base model: what may be loaded, how it is quantized, and the proof that it really was."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from tasks.core.errors import ModelError
 
 Quantization = Literal["none", "nf4", "int8"]
 FORBIDDEN = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".msgpack", ".h5", ".py")
+HUB_ID = re.compile(r"(\w[\w.-]*/)?\w([\w.-]{0,94}\w)?", re.ASCII)
 LEAST_QUANTIZED = (
     0.5  # share of the weights of all layers; mixtral's fused experts leave 96 % in full precision
 )
@@ -52,19 +54,32 @@ def check_base(folder: Path) -> dict[str, Any]:
 
 
 def locate_base(base: str, revision: str) -> Path | None:
-    """Give the folder of a base that is one and may be loaded; None for a hub id with its revision."""
+    """Give the folder of a base that is one and may be loaded; None for a hub id with its revision.
+
+    Raises `ModelError` for what is neither.
+    """
     if not base:
         raise ModelError(
             "model.base is not set.",
             cure="Give --set model.base=FOLDER, or a hub id and --set model.revision=COMMIT.",
         )
-    if revision:
-        return None
     folder = Path(base)
+    if revision and is_hub_id(base) and not folder.is_dir():
+        return None
     if not folder.is_dir():
         raise ModelError(f"There is no base model folder {folder}.", cure="Check model.base.")
+    if revision:
+        raise ModelError(
+            f"model.base is the folder {folder}, but model.revision is set too.",
+            cure="Leave model.revision out; a folder is identified by its files.",
+        )
     check_base(folder)
     return folder
+
+
+def is_hub_id(base: str) -> bool:
+    """Say whether a base is named as a hub names one: NAME, or OWNER/NAME."""
+    return HUB_ID.fullmatch(base) is not None and "--" not in base and ".." not in base
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -137,6 +152,11 @@ def compute_dtype(dtype: str, device: str) -> Any:
     if torch.device(device).type == "cpu":
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def settled_dtype(dtype: str) -> str:
+    """Name the compute type that `dtype` means on this machine's device."""
+    return str(compute_dtype(dtype, default_device())).removeprefix("torch.") if dtype == "auto" else dtype
 
 
 def quantized_layers(model: Any) -> tuple[tuple[str, ...], float]:

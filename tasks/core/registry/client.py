@@ -5,19 +5,30 @@ Runs are addressed by id (the active run of MLflow is thread-local), versions by
 
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from tasks.core.errors import ServiceError
+from tasks.core.errors import Refused, ServiceError
 from tasks.core.registry.lineage import CONTENT_KEY
+from tasks.core.registry.relocation import follow_workspace
 
 CHAMPION = "champion"
+NOTE = "mlflow.note.content"
+NO_TIMES: Mapping[int, float] = MappingProxyType({})
 BATCH, PARAMS_BATCH, VALUE_LENGTH = 500, 100, 6000
+PERMANENT = {
+    "INVALID_PARAMETER_VALUE": "Check registry.name and registry.experiment.",
+    "PERMISSION_DENIED": "Check the rights of MLFLOW_TRACKING_USERNAME.",
+    "UNAUTHENTICATED": "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
+    "RESOURCE_DOES_NOT_EXIST": "Something was deleted there; restore it, or move the champion alias away from it.",
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ def open_registry(workspace: Path) -> "Registry":
 class Registry:
     """One MLflow server or database; every failure to reach it is a `ServiceError`, which a retry may help.
 
-    `artifact_root` is where a new experiment keeps its files; empty leaves that to the server.
+    `artifact_root` is where a workspace's own database keeps its files; empty leaves that to the server.
     """
 
     def __init__(self, tracking_uri: str, artifact_root: str) -> None:
@@ -55,19 +66,34 @@ class Registry:
         with self._speaking():
             from mlflow import MlflowClient
 
+            if artifact_root:
+                follow_workspace(Path(tracking_uri.removeprefix("sqlite:///")), Path(artifact_root))
             self.client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
 
-    def start_run(self, experiment: str, name: str, tags: Mapping[str, str]) -> str:
+    def start_run(
+        self,
+        experiment: str,
+        name: str,
+        tags: Mapping[str, str],
+        *,
+        note: str = "",
+        began: float | None = None,
+    ) -> str:
         """Open a run in an experiment, which is made when it is not there, and give its id.
 
-        A run of the same content, left open by a registration that was killed, is gone on with.
+        `note` is what MLflow shows as its description, `began` when the work began, in seconds since
+        1970. A run of the same content, left open by a registration that was killed, is gone on with.
         """
         with self._speaking():
             found = self.client.get_experiment_by_name(experiment)
             number = found.experiment_id if found else self._make_experiment(experiment)
             same = f"tags.`{CONTENT_KEY}` = '{tags[CONTENT_KEY]}'"
             runs = self.client.search_runs([number], same, max_results=1)
-            run = runs[0] if runs else self.client.create_run(number, run_name=name, tags=dict(tags))
+            run = (
+                runs[0]
+                if runs
+                else self._create_run(number, name, {**tags, **({NOTE: note} if note else {})}, began)
+            )
         return str(run.info.run_id)
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
@@ -79,12 +105,19 @@ class Registry:
             for start in range(0, len(entities), PARAMS_BATCH):
                 self.client.log_batch(run_id, params=entities[start : start + PARAMS_BATCH])
 
-    def log_metrics(self, run_id: str, rows: Sequence[tuple[str, float, int]]) -> None:
-        """Log metrics as (name, value, step), in batches: 500 at once cost as much as five alone."""
+    def log_metrics(
+        self, run_id: str, rows: Sequence[tuple[str, float, int]], times: Mapping[int, float] = NO_TIMES
+    ) -> None:
+        """Log metrics as (name, value, step), in batches: 500 at once cost as much as five alone.
+
+        `times` says when a step was, in seconds since 1970; others are of now.
+        """
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)
-        entities = [Metric(name, float(value), now, step) for name, value, step in rows]
+        now = time.time()
+        entities = [
+            Metric(name, float(value), int(1000 * times.get(step, now)), step) for name, value, step in rows
+        ]
         with self._speaking():
             for start in range(0, len(entities), BATCH):
                 self.client.log_batch(run_id, metrics=entities[start : start + BATCH])
@@ -96,6 +129,11 @@ class Registry:
                 self.client.log_artifacts(run_id, str(path), place)
             else:
                 self.client.log_artifact(run_id, str(path), place)
+
+    def holds(self, run_id: str, place: str) -> bool:
+        """Say whether a run has files under `place`."""
+        with self._speaking():
+            return bool(self.client.list_artifacts(run_id, place))
 
     def finish_run(self, run_id: str) -> None:
         """Close a run as finished."""
@@ -158,6 +196,10 @@ class Registry:
         with self._speaking():
             return Path(self.client.download_artifacts(run_id, place, str(target)))
 
+    def _create_run(self, experiment: str, name: str, tags: Mapping[str, str], began: float | None) -> Any:
+        start = int(1000 * began) if began else None
+        return self.client.create_run(experiment, start_time=start, run_name=name, tags=dict(tags))
+
     def _make_experiment(self, name: str) -> str:
         place = f"{self.artifact_root}/{name}" if self.artifact_root else None
         return str(self.client.create_experiment(name, artifact_location=place))
@@ -195,17 +237,23 @@ class Registry:
 
     @contextmanager
     def _speaking(self) -> Iterator[None]:
-        """Turn whatever MLflow raises into one sentence that names the address without its credentials."""
+        """Turn whatever MLflow raises into one sentence that names the address without its credentials.
+
+        Raises `Refused` for what MLflow would say again, `ServiceError` for the rest.
+        """
         from mlflow.exceptions import MlflowException
         from requests.exceptions import RequestException
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
             yield
-        except (MlflowException, RequestException, SQLAlchemyError, ConnectionError) as error:
+        except (MlflowException, RequestException, SQLAlchemyError, sqlite3.Error, ConnectionError) as error:
             code = getattr(error, "error_code", "")
+            said = f"{type(error).__name__}{f' {code}' if code else ''}"
+            if code in PERMANENT:
+                raise Refused(f"MLflow at {self.where} refused ({said}).", cure=PERMANENT[code]) from error
             raise ServiceError(
-                f"MLflow at {self.where} did not do what was asked ({type(error).__name__}{f' {code}' if code else ''}).",
+                f"MLflow at {self.where} did not do what was asked ({said}).",
                 cure="Check that it runs and that MLFLOW_TRACKING_URI is right; what is done so far is kept.",
             ) from error
 

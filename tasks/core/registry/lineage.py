@@ -1,24 +1,34 @@
 """Lineage: what a version says of where it comes from, as tags."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from tasks.core.store.digests import digest_value
 
 ADAPTER_DIGEST = "freshtune.adapter_digest"
 BASE_DIGEST = "freshtune.base_digest"
 BASE_IDENTITY = "freshtune.base_identity"
+TOKENIZER_DIGEST = "freshtune.tokenizer_digest"
+QUANTIZATION = "freshtune.quantization"
 EXAMPLES_DIGEST = "freshtune.examples_digest"
 TOKENS_DIGEST = "freshtune.token_rows_digest"
 LOG_DIGESTS = "freshtune.log_digests"
 CONTENT_KEY = "freshtune.content_key"
 REPLACED = "freshtune.replaced"
 REASON = "freshtune.promotion_reason"
+PROMOTION = "freshtune.promotion"  # its number, counted over all versions
 LONGEST = 5000
 
 
-def content_key(merged_digest: str, adapter_digest: str, base_digest: str, token_rows_digest: str) -> str:
-    """Name what a version holds; equal content gets one version, however often it is registered."""
-    return digest_value([merged_digest, adapter_digest, base_digest, token_rows_digest])
+def content_key(merged_digest: str, adapter_digest: str, base_digest: str, package_digest: str) -> str:
+    """Name what a version holds; equal content gets one version, whatever it was judged on and however often."""
+    return digest_value([merged_digest, adapter_digest, base_digest, package_digest])
+
+
+def quantization_of(model: Mapping[str, Any]) -> str:
+    """Say how the settings `model` hold the base, in a word that two versions can be compared by."""
+    doubly = model["quantization"] == "nf4" and model["double_quant"]
+    return f"{model['quantization']}{'-double' if doubly else ''}"
 
 
 def lineage_tags(
@@ -26,21 +36,26 @@ def lineage_tags(
     adapter_digest: str,
     base_digest: str,
     base_identity: str,
+    tokenizer_digest: str,
+    quantization: str,
     examples_digest: str,
     token_rows_digest: str,
     merged_digest: str,
+    package_digest: str,
     log_digests: Iterable[str],
 ) -> dict[str, str]:
-    """Say as tags which adapter, base, examples and logs made a version; with too many logs for a tag, their digest."""
+    """Say as tags what a version holds and what made it; with too many logs for a tag, their digest."""
     logs = ",".join(sorted(log_digests))
     return {
         ADAPTER_DIGEST: adapter_digest,
         BASE_DIGEST: base_digest,
         BASE_IDENTITY: base_identity,
+        TOKENIZER_DIGEST: tokenizer_digest,
+        QUANTIZATION: quantization,
         EXAMPLES_DIGEST: examples_digest,
         TOKENS_DIGEST: token_rows_digest,
         LOG_DIGESTS: logs
         if len(logs) <= LONGEST
         else f"digest of {logs.count(',') + 1}: {digest_value(logs)}",
-        CONTENT_KEY: content_key(merged_digest, adapter_digest, base_digest, token_rows_digest),
+        CONTENT_KEY: content_key(merged_digest, adapter_digest, base_digest, package_digest),
     }

@@ -3,17 +3,27 @@
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
 from tasks.core.registry.client import quiet
+from tasks.core.store.digests import digest_file, digest_value
 
 CODE = Path(__file__).with_name("served_model.py")
 NEEDS = ("mlflow", "torch", "transformers", "safetensors", "pandas", "jinja2")
 
 
-def package(target: Path, merged: Path, adapter: Path, needs: Sequence[str] = NEEDS) -> None:
+def package_digest() -> str:
+    """Digest what a package holds beside the model: the code that serves it and the versions that it asks for."""
+    return digest_value([digest_file(CODE), requirements()])
+
+
+def requirements() -> list[str]:
+    """Pin what a package needs to the versions that are installed here."""
+    return [f"{name}=={metadata.version(name).partition('+')[0]}" for name in NEEDS]
+
+
+def package(target: Path, merged: Path, adapter: Path) -> None:
     """Write an MLflow model into `target`: merged model and tokenizer, the adapter beside it, signature, requirements.
 
     `merged` must be a folder called `model`: its files are found under `artifacts/model`, those of the adapter under
@@ -44,7 +54,7 @@ def package(target: Path, merged: Path, adapter: Path, needs: Sequence[str] = NE
             python_model=str(CODE),
             artifacts={"model": str(merged), "adapter": str(beside)},
             signature=signature,
-            pip_requirements=[f"{name}=={metadata.version(name).partition('+')[0]}" for name in needs],
+            pip_requirements=requirements(),
         )
 
 

@@ -10,7 +10,13 @@ import pytest
 from tasks.core.errors import ModelError
 from tasks.core.model.adapters import adapter_digest, attach, load_adapter, save_adapter, trainable_parameters
 from tasks.core.model.loading import check_base, load_base
-from tasks.core.model.merged_weights import compare_merged, write_merged
+from tasks.core.model.merged_weights import (
+    adapted_base,
+    compare_logits,
+    load_merged,
+    reply_logits,
+    save_merged,
+)
 
 ROWS = [(list(range(3, 60)), 9), (list(range(100, 130)), 4)]
 
@@ -149,24 +155,68 @@ def test_an_adapter_of_another_shape_is_refused(adapter: Path, tiny_base: Path, 
         load_adapter(load_base(tiny_base, "nf4").model, tmp_path / "a")
 
 
-def test_merged_equals_trained_and_a_wrong_merge_is_seen(
-    tiny_base: Path, adapter: Path, tmp_path: Path
+def merge(base: Path, adapter: Path, target: Path, quantization: Any, dtype: str) -> list[Any]:
+    """Merge as the step does; give the logits before."""
+    model = adapted_base(base, adapter, quantization, double_quant=True, dtype=dtype)
+    before = list(reply_logits(model, ROWS))
+    save_merged(model, target, dtype)
+    return before
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("quantization", ["none", "nf4", "int8"])
+def test_merged_equals_trained_whatever_the_training_computes_in(
+    quantization: Any, dtype: str, tiny_base: Path, adapter: Path, tmp_path: Path
 ) -> None:
-    loaded = load_base(tiny_base, "nf4")
-    reference = load_adapter(loaded.model, adapter)
-    proofs = {}
-    for name, quantized in (("right", loaded.quantized), ("wrong", ())):
-        write_merged(
-            tiny_base,
-            adapter,
-            tmp_path / name,
-            quantized=quantized,
-            double_quant=True,
-            dtype="auto",
-            device="cpu",
-        )
-        proofs[name] = compare_merged(reference, load_base(tmp_path / name, "none").model, ROWS)
-    assert proofs["right"].max_abs_diff < 1e-5
-    assert proofs["right"].greedy_match == 1.0
-    assert proofs["right"].positions == (57 - 9) + (30 - 4)
-    assert proofs["wrong"].max_abs_diff > 1e-3
+    before = merge(tiny_base, adapter, tmp_path / "merged", quantization, dtype)
+    proof = compare_logits(before, reply_logits(load_merged(tmp_path / "merged"), ROWS))
+    assert proof.max_abs_diff < 1e-4
+    assert proof.greedy_match == 1.0
+    assert (proof.rows, proof.positions) == (2, (57 - 9) + (30 - 4))
+    assert json.loads((tmp_path / "merged" / "config.json").read_bytes())["dtype"] == dtype
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_what_is_merged_into_is_what_the_training_computed_with(
+    quantization: Any, tiny_base: Path, adapter: Path
+) -> None:
+    import torch
+
+    model = adapted_base(tiny_base, adapter, quantization, double_quant=True, dtype="float32")
+    trained = load_adapter(load_base(tiny_base, quantization, dtype="float32").model, adapter)
+    proof = compare_logits(reply_logits(trained, ROWS), reply_logits(model, ROWS))
+    assert proof.max_abs_diff < 1e-5
+    assert next(model.parameters()).dtype == torch.float32
+
+
+def test_int8_differs_from_its_weights_by_its_arithmetic_alone(tiny_base: Path, adapter: Path) -> None:
+    trained = load_adapter(load_base(tiny_base, "int8", dtype="float32").model, adapter)
+    logits = list(reply_logits(trained, ROWS))
+    far = [
+        compare_logits(
+            logits,
+            reply_logits(adapted_base(tiny_base, adapter, kind, double_quant=True, dtype="float32"), ROWS),
+        ).max_abs_diff
+        for kind in ("int8", "nf4")
+    ]
+    assert far[0] < 0.2 * far[1]
+
+
+def test_a_merge_into_other_weights_is_seen(tiny_base: Path, adapter: Path, tmp_path: Path) -> None:
+    merge(tiny_base, adapter, tmp_path / "wrong", "none", "float32")
+    trained = adapted_base(tiny_base, adapter, "nf4", double_quant=True, dtype="float32")
+    proof = compare_logits(reply_logits(trained, ROWS), reply_logits(load_merged(tmp_path / "wrong"), ROWS))
+    assert proof.max_abs_diff > 1e-3
+
+
+@pytest.mark.parametrize("method", ["lora", "rslora", "dora"])
+def test_every_method_is_saved_loaded_and_merged(method: str, tiny_base: Path, tmp_path: Path) -> None:
+    wanted = moved(adapted(tiny_base, method=method)).eval()
+    save_adapter(wanted, tmp_path / "adapter", "base-identity")
+    loaded = load_adapter(load_base(tiny_base, "nf4").model, tmp_path / "adapter")
+    proof = compare_logits(reply_logits(wanted, ROWS), reply_logits(loaded, ROWS))
+    assert proof.max_abs_diff == 0.0
+    before = merge(tiny_base, tmp_path / "adapter", tmp_path / "merged", "nf4", "float32")
+    assert compare_logits(reply_logits(wanted, ROWS), before).max_abs_diff < 1e-4
+    after = reply_logits(load_merged(tmp_path / "merged"), ROWS)
+    assert compare_logits(before, after).max_abs_diff < 1e-4

@@ -8,20 +8,26 @@ import pytest
 from journeys import plain_environment
 from tiny import make_base
 
-from tasks.core.errors import ServiceError
+from tasks.core.errors import Refused, ServiceError
 from tasks.core.model.loading import load_tokenizer
+from tasks.core.receipts import Adapter, BaseModel, MergedModel, TokenRows, ValidExamples
+from tasks.core.registry import packaging
 from tasks.core.registry.client import Registry, open_registry
 from tasks.core.registry.lineage import content_key, lineage_tags
-from tasks.core.registry.packaging import package
+from tasks.core.registry.packaging import package, package_digest
+from tasks.core.settings import RegistrySettings
 from tasks.core.tokens.prompts import template_source, with_template
 
 TAGS = lineage_tags(
     adapter_digest="a" * 64,
     base_digest="b" * 64,
     base_identity="base",
+    tokenizer_digest="p" * 64,
+    quantization="nf4-double",
     examples_digest="e" * 64,
     token_rows_digest="t" * 64,
     merged_digest="m" * 64,
+    package_digest="s" * 64,
     log_digests=["2", "1"],
 )
 
@@ -75,17 +81,98 @@ def test_a_server_that_is_not_there_is_said_without_its_password(monkeypatch: py
     assert "hidden" not in str(caught.value)
 
 
-def test_the_content_key_is_of_all_its_parts() -> None:
-    assert (
-        len(
-            {
-                content_key(*parts)
-                for parts in (("m", "a", "b", "t"), ("x", "a", "b", "t"), ("m", "a", "b", "x"))
-            }
-        )
-        == 3
-    )
+def test_the_content_key_is_of_what_a_version_holds_and_of_nothing_else() -> None:
+    parts = [("m", "a", "b", "s"), ("x", "a", "b", "s"), ("m", "a", "b", "x")]
+    assert len({content_key(*one) for one in parts}) == 3
+    assert TAGS["freshtune.content_key"] == content_key("m" * 64, "a" * 64, "b" * 64, "s" * 64)
     assert TAGS["freshtune.log_digests"] == "1,2"
+
+
+@pytest.mark.parametrize("part", ["code", "versions"])
+def test_a_package_that_serves_otherwise_is_other_content(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = package_digest()
+    if part == "code":
+        (tmp_path / "served_model.py").write_text("# other code\n")
+        monkeypatch.setattr(packaging, "CODE", tmp_path / "served_model.py")
+    else:
+        monkeypatch.setattr(packaging, "NEEDS", ("torch",))
+    assert package_digest() != before
+
+
+def test_the_serving_code_is_in_the_key_of_the_registration() -> None:
+    from tasks.registration import register_model
+
+    assert "tasks.core.registry.served_model" in register_model.lid.modules
+    assert set(packaging.NEEDS) <= set(register_model.lid.libraries)
+
+
+def test_a_moved_workspace_takes_its_models_along(tmp_path: Path) -> None:
+    (tmp_path / "file.txt").write_text("weights")
+    before = open_registry(tmp_path / "here")
+    run = before.start_run("experiment", "first", TAGS)
+    before.log_files(run, tmp_path / "file.txt", "model")
+    before.register("moved", run, "model", TAGS, "")
+
+    (tmp_path / "here").rename(tmp_path / "there")
+    after = open_registry(tmp_path / "there")
+    assert (after.download(run, "model", tmp_path / "got") / "file.txt").read_text() == "weights"
+    source = after.client.get_model_version("moved", "1").source
+    other = after.start_run("experiment", "second", {**TAGS, "freshtune.content_key": "second"})
+    after.log_files(other, tmp_path / "file.txt", "model")
+    assert source.startswith(f"{tmp_path}/there/")
+    assert not (tmp_path / "here").exists()
+
+
+def test_what_mlflow_refuses_is_not_asked_again(registry: Registry) -> None:
+    run = registry.start_run("experiment", "first", TAGS)
+    for ask in (
+        lambda: registry.register("a:b", run, "model", {**TAGS, "freshtune.content_key": "x"}, ""),
+        lambda: registry.finish_run("no-such-run"),
+    ):
+        with pytest.raises(Refused) as caught:
+            ask()
+        assert not caught.value.retryable
+        assert caught.value.exit_code == 6
+        assert caught.value.cure
+
+
+def test_a_registration_that_was_killed_at_its_end_is_finished_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.registration import register_model
+
+    monkeypatch.setattr("tasks.lid.create_markdown_artifact", lambda **_: None)
+    (tmp_path / "rows" / "tokenizer").mkdir(parents=True)
+    client = open_registry(tmp_path)
+    key = content_key("m", "a", "b", package_digest())
+    run = client.start_run("experiment", "killed", {"freshtune.content_key": key})
+    client.register("m", run, "model", {"freshtune.content_key": key}, "")
+    assert client.client.get_run(run).info.status == "RUNNING"
+
+    made_from = {"model": {"quantization": "nf4", "double_quant": True}}
+    found = register_model.task.fn(
+        tmp_path,
+        (),
+        ValidExamples(path="e", digest="e", shards=()),
+        TokenRows(path="rows", digest="r"),
+        BaseModel(path="b", digest="b", identity="b"),
+        Adapter(path="a", digest="a", adapter_digest="a", base_digest="b", made_from=made_from),
+        MergedModel(path="m", digest="m", proof={}),
+        (),
+        RegistrySettings(name="m"),
+    )
+    assert (found.version, found.run_id) == (1, run)
+    assert client.client.get_run(run).info.status == "FINISHED"
+
+
+def test_a_run_says_what_it_holds(registry: Registry, tmp_path: Path) -> None:
+    run = registry.start_run("experiment", "held", {**TAGS, "freshtune.content_key": "held"})
+    (tmp_path / "page.html").write_text("x")
+    assert not registry.holds(run, "report")
+    registry.log_files(run, tmp_path / "page.html", "report")
+    assert registry.holds(run, "report")
 
 
 SERVE = """
