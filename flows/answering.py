@@ -29,7 +29,7 @@ def answer_question(settings: Settings, question: str, model: str, max_new_token
         raise ModelError("The question holds a control token of this base.", cure="Ask without it.")
     loaded = load_base(folder, "none", dtype=settings.model.dtype, attention=settings.model.attention)
     reply = answer(loaded.model, tokenizer, encode(tokenizer, render_prompt(tokenizer, text)), max_new_tokens)
-    return {"schema": 1, "name": version.name, "version": version.version, "reply": reply}
+    return {"schema": 1, "name": version.name, "version": version.version, "reply": reply.text}
 
 
 def _choose(client: Registry, name: str, model: str) -> Version:

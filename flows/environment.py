@@ -4,11 +4,24 @@ import logging
 import os
 from pathlib import Path
 
+from tasks.core.errors import SettingsError
+
 
 def prepare(workspace: Path) -> None:
-    """Keep every file under `workspace`, every library quiet, and nothing on the network but configured servers."""
+    """Keep every file under `workspace`, every library quiet, and nothing on the network but configured servers.
+
+    Raises `SettingsError` for a workspace that is no folder or cannot be written to.
+    """
     place = workspace.absolute()
-    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        problem = "" if os.access(place, os.W_OK | os.X_OK) else "it cannot be written to"
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+    if problem:
+        raise SettingsError(
+            f"{place} cannot be the workspace: {problem}.", cure="Give a folder of yours with --workspace."
+        )
     ours = {"PREFECT_LOCAL_STORAGE_PATH": f"{place}/store"}
     if not os.environ.get("PREFECT_API_URL"):
         ours["PREFECT_HOME"] = f"{place}/prefect"

@@ -2,42 +2,104 @@
 
 from dataclasses import dataclass
 
+from tasks.assembly import assemble_examples
 from tasks.clean_validation import validate_clean
 from tasks.cleaning import clean_logs
-from tasks.collection import collect_logs, find_logs
-from tasks.core.receipts import LogFile, RawLogs, ValidCleanLogs, ValidExamples
+from tasks.collection import collect_logs
+from tasks.conversation_threading import thread_messages
+from tasks.core.receipts import (
+    ExampleShard,
+    Promised,
+    RawLogs,
+    SuiteText,
+    Threads,
+    ValidCleanLogs,
+    ValidExamples,
+    ValidLogs,
+)
+from tasks.core.selection.verdicts import rules_of
 from tasks.core.settings import Settings
 from tasks.example_validation import validate_examples
 from tasks.formation import form_examples
+from tasks.log_finding import ShapedShard, find_logs, parts_of, shaped
+from tasks.message_collection import collect_messages
 from tasks.raw_validation import validate_raw
+from tasks.readmission import find_fixed_rows, readmit_rows
+from tasks.suite_reading import read_suites
+from tasks.unpacking import unpack_log
+
+Suites = dict[str, SuiteText]
+Door = RawLogs | ValidLogs | ValidCleanLogs
 
 
 @dataclass(frozen=True)
 class PreparedData:
-    """The logs as read, and the examples that came of them."""
+    """The logs as read, the examples that came of them, and the suites that they were checked by."""
 
     logs: tuple[RawLogs, ...]
     examples: ValidExamples
+    suites: Suites
 
 
 def prepare_data(settings: Settings) -> PreparedData:
-    """Read, check, clean and check again, each file by itself; then form examples from all of them."""
-    shards = [_prepare_shard(file, settings) for file in find_logs(settings.logs.paths)]
-    examples = form_examples(
-        settings.workspace,
-        tuple(clean for _, clean in shards),
-        settings.format.held_out,
-        settings.format.salt,
-        settings.cleaning.drop_duplicates,
-        settings.quality.max_quarantined,
+    """Read, check, clean and check again, each shard by itself; then form examples from all of them."""
+    suites = read_suites(settings.quality.suites)
+    raw = _collect(settings)
+    doors = [door for logs in raw for door in _prepare_shard(logs, settings, suites)]
+    doors += _take_back(doors, settings, suites)
+    clean = tuple(door for door in doors if isinstance(door, ValidCleanLogs))
+    return PreparedData(raw, _form(clean, settings, suites), suites)
+
+
+def _collect(settings: Settings) -> tuple[RawLogs, ...]:
+    """Find the logs, unpack what is packed, and read every shard once, whatever its file is called."""
+    place, logs, found = settings.workspace, settings.logs, find_logs(settings.logs)
+    shards = list(found.shards)
+    for file in found.packed:
+        unpacked = unpack_log(place, file, logs.fields.id, logs.max_unpacked_mib)
+        shards += parts_of(place, file, unpacked)
+    known = shaped(shards, logs)
+    messages = tuple(one for one in known if one.shape.kind == "messages")
+    return (
+        *(collect_logs(place, one.shard, one.shape) for one in known if one not in messages),
+        *_thread(messages, settings),
     )
-    checked = validate_examples(settings.workspace, examples, settings.quality)
-    return PreparedData(tuple(raw for raw, _ in shards), checked)
 
 
-def _prepare_shard(file: LogFile, settings: Settings) -> tuple[RawLogs, ValidCleanLogs]:
-    place = settings.workspace
-    raw = collect_logs(place, file, settings.logs.fields, settings.logs.format)
-    valid = validate_raw(place, raw, settings.quality)
-    clean = clean_logs(place, valid, settings.cleaning)
-    return raw, validate_clean(place, clean, settings.quality)
+def _thread(messages: tuple[ShapedShard, ...], settings: Settings) -> tuple[RawLogs, ...]:
+    """Put conversations together from messages; a conversation may go on in another file."""
+    if not messages:
+        return ()
+    place, shape = settings.workspace, messages[0].shape
+    rows = tuple(collect_messages(place, one.shard, one.shape) for one in messages)
+    threads: Threads = thread_messages(place, rows, shape)
+    return threads.parts
+
+
+def _prepare_shard(raw: RawLogs, settings: Settings, suites: Suites) -> tuple[Door, ...]:
+    place, cleaning, on_failure = settings.workspace, settings.cleaning, settings.quality.on_failure
+    promised = Promised(redact=cleaning.redact, prompt_styles=cleaning.prompt_styles)
+    valid = validate_raw(place, raw, suites["raw_logs"], on_failure)
+    clean = clean_logs(place, valid, cleaning, settings.logs.outcome)
+    return raw, valid, validate_clean(place, clean, promised, suites["clean_logs"], on_failure)
+
+
+def _take_back(doors: list[Door], settings: Settings, suites: Suites) -> tuple[Door, ...]:
+    """Prepare the rows of this run's quarantine that a person has fixed."""
+    fixed = find_fixed_rows(settings.workspace)
+    if fixed is None:
+        return ()
+    rows = readmit_rows(settings.workspace, fixed, tuple(doors))
+    return _prepare_shard(rows, settings, suites) if rows.counts["kept"] else ()
+
+
+def _form(clean: tuple[ValidCleanLogs, ...], settings: Settings, suites: Suites) -> ValidExamples:
+    place, quality = settings.workspace, settings.quality
+    formation = form_examples(place, clean, rules_of(settings.cleaning, settings.format))
+    shards: list[ExampleShard] = [
+        validate_examples(
+            place, logs, verdicts, settings.logs.outcome, suites["training_examples"], quality.on_failure
+        )
+        for logs, verdicts in zip(clean, formation.parts, strict=True)
+    ]
+    return assemble_examples(place, tuple(shards), quality.max_quarantined, quality.min_examples)

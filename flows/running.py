@@ -1,8 +1,10 @@
 """A run from a door: the flow is called, its journal is followed, and Prefect's last words are waited for."""
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from prefect import Flow, get_client
@@ -10,10 +12,10 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 
 from flows.retrain import check, retrain
-from tasks.core.errors import FreshtuneError
+from tasks.core.errors import FreshtuneError, ServiceError
 from tasks.core.settings import Settings
 from tasks.core.store.artifacts import full_disk
-from tasks.lid import JOURNAL, Journal, StepRun
+from tasks.lid import JOURNAL, Journal, StepRun, only_shown
 
 PATIENCE = 8.0  # seconds; without it the ephemeral server loses the last rows when the process ends
 
@@ -32,20 +34,43 @@ def _run(story: Flow[..., Any], settings: Settings, on_step: Callable[[StepRun],
     followed = Journal(on_step=on_step)
     token = JOURNAL.set(followed)
     try:
+        if away := _prefect_away():
+            raise away
         state = cast("State[Any]", story(settings, return_state=True))
         if state.state_details.flow_run_id:
-            _drain(state.state_details.flow_run_id, len(followed.steps))
+            with only_shown():
+                _drain(state.state_details.flow_run_id, len(followed.steps))
         outcome: dict[str, Any] = state.result()
     except FreshtuneError:
         raise
     except Exception as error:
-        cause = followed.error or full_disk(settings.workspace)
+        cause = followed.error or full_disk(settings.workspace) or _prefect_away()
         if cause is None:
             raise
         raise cause from error
     finally:
         JOURNAL.reset(token)
     return outcome
+
+
+def _prefect_away() -> ServiceError | None:
+    """Say when Prefect's API does not answer, or, where it has no address, its own server does not start."""
+    problem: Exception | None
+    try:
+        with get_client(sync_client=True) as client:
+            problem = client.api_healthcheck()
+    except FreshtuneError:  # a signal's
+        raise
+    except Exception as error:  # noqa: BLE001 - its client, its server's start and their libraries share no class
+        problem = error
+    if problem is None:
+        return None
+    parts = urlsplit(os.environ.get("PREFECT_API_URL", ""))  # may hold a password
+    where = f"Prefect at {parts.hostname}:{parts.port}" if parts.hostname else "Prefect's own server"
+    return ServiceError(
+        f"{where} does not answer ({type(problem).__name__}).",
+        cure="Start it and start again, or unset PREFECT_API_URL: a run has a server of its own then.",
+    )
 
 
 def _drain(flow_run_id: UUID, steps: int) -> None:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from flows.prepare_data import PreparedData
 from tasks.adapter_training import train_adapter as train
 from tasks.base_fetching import fetch_base
-from tasks.core.receipts import Adapter, BaseModel, BaseSource, TokenRows, ValidExamples
+from tasks.core.receipts import Adapter, BaseModel, BaseSource, TokenRows
 from tasks.core.settings import Settings
-from tasks.tokenization import tokenize_examples
+from tasks.token_gathering import gather_token_rows
+from tasks.tokenization import tokenize_shard
 
 
 @dataclass(frozen=True)
@@ -18,10 +20,20 @@ class TrainedAdapter:
     adapter: Adapter
 
 
-def train_adapter(examples: ValidExamples, source: BaseSource, settings: Settings) -> TrainedAdapter:
+def train_adapter(data: PreparedData, source: BaseSource, settings: Settings) -> TrainedAdapter:
     """Fetch the base, encode the examples with its tokenizer, and train."""
     place, model = settings.workspace, settings.model.without_source()
     base = fetch_base(place, source)
-    rows = tokenize_examples(place, examples, base, settings.tokens, settings.format.template)
+    rows = _tokenize(data, base, settings)
     adapter = train(place, rows, base, model, settings.lora, settings.training)
     return TrainedAdapter(rows, base, adapter)
+
+
+def _tokenize(data: PreparedData, base: BaseModel, settings: Settings) -> TokenRows:
+    place, template = settings.workspace, settings.format.template
+    suite, on_failure = data.suites["token_rows"], settings.quality.on_failure
+    shards = tuple(
+        tokenize_shard(place, examples, base, settings.tokens, template, suite, on_failure)
+        for examples in data.examples.shards
+    )
+    return gather_token_rows(place, shards, base, template)

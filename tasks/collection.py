@@ -1,49 +1,34 @@
-"""Collection: log files become shards of rows with canonical columns."""
+"""Collection: the lines of a shard become candidate rows with canonical columns."""
 
-from tasks.core.receipts import LogFile, RawLogs
-from tasks.core.settings import Fields
+from dataclasses import replace
+
+import pyarrow as pa
+
+from tasks.core.files.cutting import read_range
+from tasks.core.intake.canonical import SCHEMA, joined
+from tasks.core.intake.collecting import collect_chunk, cut, tell_apart
+from tasks.core.intake.shapes import Shape
+from tasks.core.receipts import LogShard, RawLogs
 from tasks.core.store.artifacts import Draft
-from tasks.core.store.digests import digest_file
-from tasks.core.store.ledger import Entry, account, write_ledger
-from tasks.core.store.rows import ROWS, write_rows
-from tasks.core.text.finding import find_files
-from tasks.core.text.reading import read_log
+from tasks.core.store.ledger import account, write_ledger
+from tasks.core.store.rows import ROWS, write_table
+from tasks.core.store.workers import map_chunks
 from tasks.lid import step
 
 
-def find_logs(paths: tuple[str, ...]) -> list[LogFile]:
-    """Find the log files that paths and globs name, each content once, in the order of their names.
+@step("collection", RawLogs, libraries=("orjson", "pyarrow"))
+def collect_logs(draft: Draft, shard: LogShard, shape: Shape) -> RawLogs:
+    """Read one shard into rows with canonical columns; a record that cannot be a row goes to quarantine."""
+    data = read_range(shard.path, shard.start, shard.length, shard.digest)
 
-    Raises `DataError` when there is no path, or one that matches nothing.
-    """
-    found: dict[str, LogFile] = {}
-    for path in find_files(paths):
-        file = LogFile(path=path, digest=digest_file(path))
-        found.setdefault(file.digest, file)
-    return sorted(found.values(), key=lambda file: (file.path.name, file.digest))
+    parts = list(map_chunks(collect_chunk, cut(data, shard.kind), shape))
+    rows = joined((part.table for part in parts), SCHEMA)
+    entries = [entry for part in parts for entry in part.entries]
+    names = tell_apart([*rows["row_id"].to_pylist(), *(entry.row_id for entry in entries)])
+    rows = rows.set_column(0, "row_id", pa.array(names[: len(rows)], pa.string()))
+    entries = [replace(entry, row_id=name) for entry, name in zip(entries, names[len(rows) :], strict=True)]
 
-
-@step("collection", RawLogs)
-def collect_logs(draft: Draft, file: LogFile, fields: Fields, file_format: str) -> RawLogs:
-    """Read one log file into rows with canonical columns; a line that cannot be read goes to quarantine."""
-    rows, rejected = read_log(file.path, _columns(fields), file_format)
-
-    entries = [Entry(bad.row_id, "quarantined", bad.rule, bad.reason, {"raw": bad.raw}) for bad in rejected]
-    counts = account({"in": len(rows) + len(rejected)}, len(rows), entries)
-
-    write_rows(draft.folder / ROWS, rows)
+    write_table(draft.folder / ROWS, rows)
     write_ledger(draft.folder, "collection", entries)
+    counts = account({"in": len(rows) + len(entries)}, len(rows), entries)
     return draft.seal(RawLogs, counts=counts)
-
-
-def _columns(fields: Fields) -> dict[str, tuple[str, ...]]:
-    return {
-        "conversation": (fields.id,),
-        "created": (fields.created,),
-        "language": (fields.language,),
-        "product": (fields.product,),
-        "requester": (fields.requester,),
-        "agent": (fields.agent,),
-        "question": fields.question,
-        "reply": (fields.reply,),
-    }

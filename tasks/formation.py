@@ -1,71 +1,86 @@
-"""Formation: clean shards become distinct examples, each in the training or the held-out part."""
+"""Formation: all rows are looked at together, by their hashes; repeats go, the rest is split."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from tasks.core.errors import DataError
-from tasks.core.receipts import Examples, ValidCleanLogs
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tasks.core.receipts import Formation, ValidCleanLogs, Verdicts
+from tasks.core.selection.hashing import HASHES, hashes_of
+from tasks.core.selection.verdicts import VERDICTS, Fate, Judged, Rules, judge
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.ledger import Entry, account, add_counts, write_ledger
-from tasks.core.store.rows import ROWS, read_rows, write_rows
-from tasks.core.text.duplicates import find_repeats, fingerprint
-from tasks.core.text.splitting import group_of, is_held_out
-from tasks.lid import step
+from tasks.core.store.ledger import Fate as LedgerFate
+from tasks.core.store.rows import ROWS, read_table, write_table
+from tasks.lid import identity, step
 
-SHARED = ("row_id", "conversation", "created", "language", "product", "question", "reply")
-
-
-@step("formation", Examples)
-def form_examples(
-    draft: Draft,
-    shards: tuple[ValidCleanLogs, ...],
-    held_out: float,
-    salt: str,
-    drop_duplicates: bool,
-    max_quarantined: float,
-) -> Examples:
-    """Keep the first of equal conversations and split by requester, the same way in every run."""
-    rows = [row for shard in shards for row in read_rows(shard.folder(draft.workspace) / ROWS)]
-    before = add_counts(shard.counts for shard in shards)
-    _insist_on_quality(before, max_quarantined)
-
-    prints = {index: fingerprint(row["question"], row["reply"]) for index, row in enumerate(rows)}
-    repeats = find_repeats([(str(index), text) for index, text in prints.items()]) if drop_duplicates else {}
-    examples = [
-        _example(row, prints[index], held_out, salt)
-        for index, row in enumerate(rows)
-        if str(index) not in repeats
-    ]
-    entries = [
-        Entry(
-            rows[int(index)]["row_id"],
-            "duplicates",
-            "duplicate",
-            f"equals row {rows[int(first)]['row_id']}",
-            {},
-        )
-        for index, first in repeats.items()
-    ]
-
-    write_rows(draft.folder / ROWS, examples)
-    write_ledger(draft.folder, "formation", entries)
-    return draft.seal(Examples, counts=account(before, len(examples), entries))
+Rows = npt.NDArray[np.int64]
+USES = 1000  # a reply that is used more often counts as this often, so that more logs change fewer shards
+FATES: dict[Fate, tuple[LedgerFate, str]] = {
+    Fate.DUPLICATE: ("duplicates", "equals row {of}"),
+    Fate.NEAR_DUPLICATE: ("duplicates", "nearly equals row {of}"),
+    Fate.TWIN_OF_HELD_OUT: ("duplicates", "nearly equals the held-out row {of}"),
+    Fate.STRADDLES_THE_SPLIT: ("filtered", "newer than the split, and its requester is trained on"),
+    Fate.TOO_MANY_OF_REQUESTER: ("filtered", "beyond format.max_per_requester"),
+    Fate.NO_TIME_TO_SPLIT_BY: ("filtered", "without a time it is on no side of a split by time"),
+}
 
 
-def _insist_on_quality(counts: Mapping[str, int], limit: float) -> None:
-    share = counts["quarantined"] / max(counts["in"], 1)
-    if share > limit:
-        raise DataError(
-            f"{counts['quarantined']} of {counts['in']} rows ({share:.0%}) went to quarantine; "
-            f"quality.max_quarantined allows {limit:.0%}.",
-            cure="See which rules they break with `freshtune show latest`, mend the logs, or raise the limit.",
-        )
-    if counts["kept"] == 0:
-        raise DataError(
-            f"None of the {counts['in']} rows was kept.", cure="See the reasons with `freshtune show latest`."
-        )
+@step("formation", Formation, libraries=("numpy", "pyarrow"))
+def form_examples(draft: Draft, shards: tuple[ValidCleanLogs, ...], rules: Rules) -> Formation:
+    """Keep the first of equal and of nearly equal conversations, and split by group, the same way in every run."""
+    folders = [shard.folder(draft.workspace) for shard in shards]
+    ids = [read_table(folder / ROWS, ("row_id", "line")) for folder in folders]
+    hashes, company = hashes_of([read_table(folder / HASHES) for folder in folders])
+
+    judged = judge(hashes, company, rules)
+
+    parts = _write(draft, shards, ids, judged)
+    return draft.seal(Formation, counts=add_counts(part.counts for part in parts), parts=tuple(parts))
 
 
-def _example(row: Mapping[str, str], print_: str, held_out: float, salt: str) -> dict[str, str]:
-    group = group_of(row)
-    split = "held_out" if is_held_out(group, held_out, salt) else "train"
-    return {**{name: row[name] for name in SHARED}, "group": group, "split": split, "fingerprint": print_}
+def _write(
+    draft: Draft, shards: Sequence[ValidCleanLogs], ids: Sequence[pa.Table], judged: Judged
+) -> list[Verdicts]:
+    """Write the verdicts shard by shard: a shard whose verdicts stay the same is not looked at again."""
+    starts = np.cumsum([0, *(len(one) for one in ids)])
+    every = pa.chunked_array([chunk for one in ids for chunk in one["row_id"].chunks], pa.string())
+    parts = []
+    for number, (shard, own) in enumerate(zip(shards, ids, strict=True)):
+        rows = np.arange(starts[number], starts[number + 1])
+        kept = rows[judged.fates[rows] == Fate.KEPT]
+        entries = _entries(judged, rows[judged.fates[rows] != Fate.KEPT], own, int(starts[number]), every)
+        place = draft.folder / f"{number:04}"
+        place.mkdir()
+        write_table(place / VERDICTS, _verdicts(judged, kept, int(starts[number])))
+        write_ledger(place, "formation", entries)
+        counts = account(shard.counts, len(kept), entries)
+        parts.append(draft.part(Verdicts, place.name, counts, {"logs": identity(shard)}))
+    return parts
+
+
+def _entries(judged: Judged, rows: Rows, own: pa.Table, start: int, every: pa.ChunkedArray) -> list[Entry]:
+    dropped = own.take(rows - start).to_pylist()
+    first = every.take(np.maximum(judged.of[rows], 0)).to_pylist()
+    entries = []
+    for row, fate, of in zip(dropped, judged.fates[rows], first, strict=True):
+        ledger_fate, reason = FATES[Fate(fate)]
+        rule = Fate(fate).name.lower()
+        entries.append(Entry(row["row_id"], row["line"], ledger_fate, rule, reason.format(of=of)))
+    return entries
+
+
+def _verdicts(judged: Judged, kept: Rows, start: int) -> pa.Table:
+    """Give, for each kept row of a shard, its place there and what the third door asks of it."""
+    return pa.table(
+        {
+            "place": pa.array(kept - start, pa.int32()),
+            "split": np.where(judged.held_out[kept], "held_out", "train"),
+            "group": [f"{group:016x}" for group in judged.groups[kept].tolist()],
+            "sides_of_group": pa.array(judged.sides_of_group[kept], pa.int8()),
+            "rows_of_group": pa.array(np.minimum(judged.rows_of_group[kept], USES), pa.int32()),
+            "reply_uses": pa.array(np.minimum(judged.reply_uses[kept], USES), pa.int32()),
+            "twin_on_other_side": judged.twin_on_other_side[kept],
+        }
+    )

@@ -24,9 +24,22 @@ from prefect.context import TaskRunContext
 from prefect.tasks import Task
 
 from tasks.core.errors import FreshtuneError
-from tasks.core.receipts import BaseSource, LogFile, Receipt
-from tasks.core.store.artifacts import RECORD, Draft, damage, drafting, find, locked, set_aside
+from tasks.core.receipts import Receipt, Record
+from tasks.core.report.receipt_texts import receipt_markdown, title_of
+from tasks.core.settings import Section
+from tasks.core.store.artifacts import (
+    RECORD,
+    Draft,
+    damage,
+    drafting,
+    find,
+    locked,
+    manifest_receipt,
+    record_agrees,
+    set_aside,
+)
 from tasks.core.store.keys import code_digest, key_of
+from tasks.showing import GPU, data_part_of, link_receipt, named_task, part_of
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=Receipt)
@@ -34,30 +47,54 @@ Confirm = Callable[[Path, Receipt, Mapping[str, Any]], bool]
 logger = logging.getLogger("freshtune")
 
 
+RUNNING = "Running"  # the state of a step that is known to take long and has begun
+
+
 @dataclass
 class StepRun:
-    """What one step did in this run."""
+    """What one step did in this run, or does: `part` is the log file or the model it works on, `told` how far it is."""
 
     name: str
     state: str
     cached: bool
     seconds: float
+    part: str = ""
+    told: str = ""
 
 
 @dataclass
 class Journal:
-    """What the steps of one run did, in order, what was found damaged, what another run built, what went wrong."""
+    """What the steps of one run did, in order, and what there is to tell of it.
 
+    `notes` say what was found out (the shape of the logs), `warnings` what went otherwise than planned; `sources` names
+    the file and first line of each shard by its digest; `taken` are artifacts that another run built; `parts` names
+    the part of the data that an artifact is of, by its digest; `run_id` is the name that the next run shall have.
+    """
+
+    run_id: str = ""
     steps: list[StepRun] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    sources: dict[str, tuple[str, int]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
-    error: FreshtuneError | None = None
+    parts: dict[str, str] = field(default_factory=dict)
+    made: list[tuple[StepRun, Receipt]] = field(default_factory=list)
+    errors: dict[str, FreshtuneError] = field(default_factory=dict)
     on_step: Callable[[StepRun], None] | None = None
+
+    @property
+    def error(self) -> FreshtuneError | None:
+        """Give the latest error that no later attempt of its step made good."""
+        return next(reversed(self.errors.values()), None)
 
     def add(self, run: StepRun) -> None:
         """Note a finished step and tell whoever watches."""
         self.steps.append(run)
+        self.tell(run)
+
+    def tell(self, run: StepRun) -> None:
+        """Tell whoever watches of a step that is done, or of one that has begun and how far it is."""
         if self.on_step:
             self.on_step(run)
 
@@ -83,6 +120,8 @@ class Lid:
     modules: tuple[str, ...]
     libraries: tuple[str, ...]
     confirm: Confirm | None
+    long: bool = False
+    """It is worth saying that it begins."""
 
     def key(self, inputs: Mapping[str, Any]) -> str:
         """Give the cache key for the values that a step is called with."""
@@ -93,34 +132,41 @@ class Lid:
         return {name: identity(value) for name, value in values.items() if name != "workspace"}
 
     def clear_damage(self, workspace: Path, values: Mapping[str, Any], key: str) -> None:
-        """Set aside an artifact that is damaged or no longer true, so that it is built again; the run says so."""
-        folder = workspace / "store" / self.name / key
-        if not folder.exists():
-            return
-        problem = damage(folder) or self._untrue(workspace, values, key)
-        if problem:
-            kept = set_aside(workspace, folder).relative_to(workspace)
-            message = (
-                f"{self.name}: a stored artifact was set aside as {kept} ({problem}) and is built again."
-            )
-            journal().warnings.append(message)
-            logger.warning(message)
+        """Set aside an artifact that is damaged or no longer true, so that it is built again; the run says so.
 
-    def _untrue(self, workspace: Path, values: Mapping[str, Any], key: str) -> str:
-        receipt = find(workspace, self.name, key, self.kind)
-        if receipt is None or self.confirm is None or self.confirm(workspace, receipt, values):
-            return ""
-        return "the registry no longer knows it"
+        Where only Prefect's record is not what the manifest says, the record goes and the artifact stays.
+        """
+        folder = workspace / "store" / self.name / key
+        if not folder.exists() or not (self._problem(workspace, values, folder) or not record_agrees(folder)):
+            return
+        with locked(workspace, self.name, key):  # another run may just have mended it
+            problem = self._problem(workspace, values, folder) if folder.exists() else ""
+            if problem:
+                kept = set_aside(workspace, folder).relative_to(workspace)
+                _warn(
+                    f"{self.name}: a stored artifact was set aside as {kept} ({problem}) and is built again."
+                )
+            elif not record_agrees(folder):
+                (folder / RECORD).unlink(missing_ok=True)
+                _warn(f"{self.name}: a record of Prefect's was torn or changed and is written again.")
+
+    def _problem(self, workspace: Path, values: Mapping[str, Any], folder: Path) -> str:
+        problem = damage(folder)
+        if problem or self.confirm is None:
+            return problem
+        receipt = self.kind.model_validate(manifest_receipt(folder))
+        return "" if self.confirm(workspace, receipt, values) else "the registry says otherwise now"
+
+
+def _warn(message: str) -> None:
+    journal().warnings.append(message)
+    logger.warning(message)
 
 
 def identity(value: Any) -> Any:
     """Reduce one argument to what counts for the cache key."""
-    if isinstance(value, Receipt):
-        return {type(value).__name__: value.digest}
-    if isinstance(value, LogFile):
-        return {"LogFile": value.digest}
-    if isinstance(value, BaseSource):
-        return {"BaseSource": value.identity}
+    if isinstance(value, Record | Section):
+        return value.in_key()
     if isinstance(value, pydantic.BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, (tuple, list)):
@@ -162,17 +208,34 @@ class Step(Generic[P, R]):
 
     def __call__(self, workspace: Path, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the step, or take its artifact from the store, and note which."""
-        began = time.monotonic()
-        call = cast("Callable[..., State[Any]]", self.task)
-        state = call(workspace, *args, return_state=True, **kwargs)
+        began, followed = time.monotonic(), journal()
+        arguments = inspect.signature(self.task.fn).bind(workspace, *args, **kwargs).arguments
+        part = part_of(arguments, followed.parts)
+        named = named_task(self.task, self.lid.name, part, uses_gpu=self.lid.long)
+        state = self._run(named, workspace, *args, **kwargs)
+        if state.name == "Cached" and not _stands(workspace, state.result()):
+            state = self._run(named.with_options(refresh_cache=True), workspace, *args, **kwargs)
         seconds = round(time.monotonic() - began, 3)
         if not state.is_completed():
-            journal().add(StepRun(self.lid.name, str(state.name), cached=False, seconds=seconds))
+            followed.add(StepRun(self.lid.name, str(state.name), cached=False, seconds=seconds, part=part))
         receipt = cast("R", state.result())
-        cached = state.name == "Cached" or receipt.path in journal().taken
-        journal().add(StepRun(self.lid.name, str(state.name), cached, seconds))
-        journal().receipts.append(receipt)
+        cached = state.name == "Cached" or receipt.path in followed.taken
+        done = StepRun(self.lid.name, str(state.name), cached, seconds, part)
+        followed.add(done)
+        followed.receipts.append(receipt)
+        followed.made.append((done, receipt))
+        followed.parts.setdefault(receipt.digest, data_part_of(arguments, followed.parts))
+        link_receipt(state, receipt)
         return receipt
+
+    @staticmethod
+    def _run(task: Task[..., R], *args: Any, **kwargs: Any) -> State[Any]:
+        return cast("Callable[..., State[Any]]", task)(*args, return_state=True, **kwargs)
+
+
+def _stands(workspace: Path, receipt: Receipt) -> bool:
+    """Say whether the artifact of Prefect's record is in this workspace: its storage may be another place."""
+    return manifest_receipt(receipt.folder(workspace)) == receipt.model_dump(mode="json")
 
 
 def step(
@@ -188,11 +251,12 @@ def step(
     """Put a lid on `work`: cached by content, locked by key, retried only when a service was at fault.
 
     `libraries` shape the output and are in the key by version; `also` names modules that run in another process;
-    `confirm` asks whether a stored receipt is still true outside the store.
+    `confirm` asks whether a stored receipt is still true outside the store. A step with the tag `gpu` is known to take
+    long; its runs bear the tag only on a machine that has one.
     """
 
     def put(work: Callable[Concatenate[Draft, P], R]) -> Step[P, R]:
-        lid = Lid(name, kind, (work.__module__, *also), libraries, confirm)
+        lid = Lid(name, kind, (work.__module__, *also), libraries, confirm, long=GPU in tags)
 
         def run(workspace: Path, *args: P.args, **kwargs: P.kwargs) -> R:
             return _build(lid, kind, work, workspace, args, kwargs)
@@ -207,13 +271,18 @@ def step(
             persist_result=True,
             result_serializer="json",
             retries=retries,
-            retry_delay_seconds=[2.0 * 4**attempt for attempt in range(retries)] or 0,
+            retry_delay_seconds=delays(retries) or 0,
             retry_condition_fn=a_retry_can_help,
-            tags=list(tags),
+            tags=[tag for tag in tags if tag != GPU],
         )
         return Step(cast("Task[..., R]", lidded(run)), lid)
 
     return put
+
+
+def delays(retries: int) -> list[float]:
+    """Give the seconds before each retry: 2, 8, 32."""
+    return [2.0 * 4**attempt for attempt in range(retries)]
 
 
 def a_retry_can_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -231,30 +300,45 @@ def _build(
     kwargs: dict[str, Any],
 ) -> R:
     values = _signature(work).bind(workspace, *args, **kwargs).arguments
-    key, inputs = lid.key(values), lid.inputs(values)
-    with locked(workspace, lid.name, key), _noted():
+    key, inputs, part = lid.key(values), lid.inputs(values), part_of(values, journal().parts)
+    with locked(workspace, lid.name, key), _noted(key):
         receipt = find(workspace, lid.name, key, kind)  # another run may have built it while we waited
         if receipt is not None:
             journal().taken.add(receipt.path)
         else:
+            if lid.long:
+                journal().tell(StepRun(lid.name, RUNNING, cached=False, seconds=0.0, part=part))
             with drafting(workspace, lid.name, key, inputs) as draft:
                 receipt = work(draft, *args, **kwargs)
-    create_markdown_artifact(
-        key=f"{lid.name}-receipt".replace("_", "-"),
-        markdown=f"```json\n{receipt.model_dump_json(indent=2)}\n```",
-        description=f"Receipt of {lid.name}",
-    )
+    with only_shown():
+        create_markdown_artifact(
+            key=f"{lid.name}-receipt".replace("_", "-"),
+            markdown=receipt_markdown(lid.name, part, receipt),
+            description=f"Receipt of {title_of(lid.name, part)}",
+        )
     return receipt
 
 
 @contextmanager
-def _noted() -> Iterator[None]:
+def _noted(key: str) -> Iterator[None]:
     """Note an error before Prefect hears of it: on a full disk its own server fails next, and hides the first cause."""
     try:
         yield
     except FreshtuneError as error:
-        journal().error = error
+        journal().errors[key] = error
         raise
+    journal().errors.pop(key, None)
+
+
+@contextmanager
+def only_shown() -> Iterator[None]:
+    """Let what only shows something in Prefect fail without harm: the work is done, and its messages say so."""
+    try:
+        yield
+    except FreshtuneError:  # a signal's
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the client of a server that went away raises
+        logger.warning("Prefect was not shown something: %s", type(error).__name__)
 
 
 def _signature(work: Callable[..., Any]) -> inspect.Signature:

@@ -8,16 +8,16 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
-from prefect.exceptions import PrefectException, PrefectHTTPStatusError
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.core.errors import FreshtuneError, ServiceError
 from tasks.core.fitting.plan import METRICS
+from tasks.core.quality.data_docs import build_data_docs
 from tasks.core.receipts import (
     Adapter,
     BaseModel,
@@ -29,17 +29,24 @@ from tasks.core.receipts import (
     RegisteredModel,
     ValidExamples,
 )
-from tasks.core.registry.client import open_registry
+from tasks.core.registry.client import CHAMPION, open_registry
 from tasks.core.report.figures import loss_curve
 from tasks.core.report.gathering import (
     count_reasons,
     count_rows,
     first_of,
+    gather_changes,
+    gather_lengths,
     gather_quality,
     gather_replies,
     gather_samples,
+    gather_training,
+    read_scores,
+    without_validation,
 )
 from tasks.core.report.page import render_page
+from tasks.core.report.receipt_texts import receipts_table
+from tasks.core.report.registry_texts import gain_figures
 from tasks.core.report.summary import RunSummary
 from tasks.core.report.tables import (
     evaluation_table,
@@ -49,12 +56,15 @@ from tasks.core.report.tables import (
     terminal_summary,
 )
 from tasks.core.settings import Settings
+from tasks.core.store.quarantine import TABLE, write_quarantine
 from tasks.core.store.rows import read_rows
-from tasks.lid import Journal, journal
+from tasks.lid import Journal, journal, only_shown
 
 logger = logging.getLogger("freshtune")
 R = TypeVar("R", bound=Receipt)
-FIGURE, REPORT, OUTCOME = "loss_curve.png", "report.html", "outcome.json"
+PUBLIC_SETTINGS = "public_settings.yaml"  # without the paths, which may name people and customers
+TOLD = ("name", "state", "cached", "seconds")  # of a step; the name of its log file is for whoever runs it
+FIGURE, REPORT, OUTCOME, DATA_DOCS = "loss_curve.png", "report.html", "outcome.json", "data_docs"
 
 
 @dataclass
@@ -78,10 +88,17 @@ class Run:
         return first_of(self.journal.receipts, kind)
 
 
+def new_run_id() -> str:
+    """Give a name for a run that says when it began."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
 @contextmanager
 def recorded(settings: Settings) -> Iterator[Run]:
     """Open a run's folder, and leave in it what the run did, also when it fails."""
-    run = Run(settings, f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}", journal())
+    followed = journal()
+    run_id, followed.run_id = followed.run_id or new_run_id(), ""
+    run = Run(settings, run_id, followed)
     run.folder.mkdir(parents=True, mode=0o700)
     text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     (run.folder / "settings.yaml").write_text(text, encoding="utf-8")
@@ -102,33 +119,30 @@ def _leave_failed(run: Run, kind: str, message: str, cure: str, exit_code: int) 
     error = {"type": kind, "message": message, "cure": cure, "exit_code": exit_code}
     try:
         _leave(run, _summarize(run, "failed", message, error))
-    except (OSError, FreshtuneError, PrefectException, PrefectHTTPStatusError) as second:
+    except (OSError, FreshtuneError) as second:
         logger.warning("the run's folder could not be completed: %s", type(second).__name__)
 
 
 def _verdict(run: Run) -> tuple[str, str]:
     """Say how the run ended, and why."""
-    promotion, decision, registered = run.find(Promotion), run.find(Decision), run.find(RegisteredModel)
-    if promotion is None or decision is None or registered is None:
+    promotion, decision = run.find(Promotion), run.find(Decision)
+    if promotion is None or decision is None:
         examples = run.find(ValidExamples)
-        return "checked", f"{examples.counts['kept'] if examples else 0} examples are ready to train on."
-    news = not run.journal.steps[-1].cached
-    champion = open_registry(run.settings.workspace).champion(registered.name)
-    number = champion.version if champion else 0
-    if promotion.moved and number != registered.version:
-        passed = f"Version {registered.version} passed the gate before"
-        return "kept", f"{passed}, but a person has made version {number} champion."
-    if not news:
-        same = f"version {number} is champion already." if promotion.moved else decision.reason
-        return "skipped", f"Nothing is new: {same}"
+        return "checked", f"{examples.counts['kept'] if examples else 0:,} examples are ready to train on."
+    if run.journal.steps[-1].cached:
+        same = f"version {promotion.version} is champion already."
+        return "skipped", f"Nothing is new: {same if promotion.moved else promotion.reason}"
     if promotion.moved:
-        return "promoted", decision.reason
-    return "awaiting-approval" if decision.outcome == "ask" else "kept", decision.reason
+        return "promoted", promotion.reason
+    return "awaiting-approval" if decision.outcome == "ask" else "kept", promotion.reason
 
 
 def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None) -> RunSummary:
-    adapter, merged, decision = run.find(Adapter), run.find(MergedModel), run.find(Decision)
+    merged, decision = run.find(MergedModel), run.find(Decision)
     receipts, place = run.journal.receipts, run.settings.workspace
+    table, doors = run.folder / TABLE, gather_quality(receipts, place)
+    write_quarantine(table, receipts, place, run.journal.sources)
+    build_data_docs(doors, run.folder / DATA_DOCS)
     return RunSummary(
         status=status,
         reason=reason,
@@ -136,16 +150,21 @@ def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None)
         started=run.started,
         seconds=round(time.monotonic() - run.began, 1),
         rows=count_rows(receipts),
-        reasons=count_reasons(receipts, place),
-        steps=[asdict(step) for step in run.journal.steps],
+        reasons=count_reasons(table),
+        changes=gather_changes(receipts, place),
+        redaction=read_scores(),
+        lengths=gather_lengths(receipts, place),
+        notes=list(run.journal.notes),
+        steps=[{name: getattr(step, name) for name in TOLD} for step in run.journal.steps],
         model=_model(run),
         metrics={one.who: one.metrics for one in receipts if isinstance(one, Evaluation)},
         gains=decision.gains if decision else {},
         merge=merged.proof if merged else {},
-        training=adapter.training if adapter else {},
-        quality=gather_quality(receipts, place),
+        training=gather_training(receipts, place),
+        quality=without_validation(doors),
         settings=run.settings.model_dump(
-            mode="json", exclude={"workspace": True, "logs": {"paths"}, "model": {"base"}}
+            mode="json",
+            exclude={"workspace": True, "logs": {"paths"}, "model": {"base"}, "quality": {"suites"}},
         ),
         warnings=list(run.journal.warnings),
         replies=gather_replies(receipts, place),
@@ -158,15 +177,25 @@ def _model(run: Run) -> dict[str, Any]:
     registered, adapter, base = run.find(RegisteredModel), run.find(Adapter), run.find(BaseModel)
     if registered is None or adapter is None:
         return {}
-    version = open_registry(run.settings.workspace).version(registered.name, registered.version)
     return {
         "name": registered.name,
         "version": registered.version,
-        "aliases": list(version.aliases) if version else [],
+        "aliases": _aliases(run, registered),
         "adapter_digest": adapter.adapter_digest,
         "base_identity": base.identity if base else "",
         "mlflow_run_id": registered.run_id,
     }
+
+
+def _aliases(run: Run, registered: RegisteredModel) -> list[str]:
+    """Ask the registry for a version's aliases; when it is away, say what the run's own receipts say."""
+    try:
+        version = open_registry(run.settings.workspace).version(registered.name, registered.version)
+    except ServiceError as error:
+        promotion = run.find(Promotion)
+        run.journal.warnings.append(f"The aliases are those of the run's own receipts: {error.message}")
+        return [CHAMPION] if promotion and promotion.moved else []
+    return list(version.aliases) if version else []
 
 
 def _leave(run: Run, summary: RunSummary) -> None:
@@ -178,9 +207,10 @@ def _leave(run: Run, summary: RunSummary) -> None:
     _write(folder / "evaluation.json", json.dumps(evaluation_table(summary), indent=1))
     _write(folder / "samples.json", json.dumps(summary.samples, indent=1, ensure_ascii=False))
     _write(folder / "replies.txt", replies_text(summary.replies))
-    _write(folder / REPORT, render_page(summary, figure))
+    _write(folder / REPORT, render_page(summary, figure, f"{DATA_DOCS}/index.html"))
     _write(folder / "public_report.html", render_page(summary.public(), figure))
-    if summary.status not in ("failed", "skipped"):
+    _write(folder / PUBLIC_SETTINGS, yaml.safe_dump(summary.settings, sort_keys=False, allow_unicode=True))
+    if summary.status != "failed":
         _upload(run, summary)
     report = os.path.relpath(folder / REPORT)
     _write(folder / "summary.txt", terminal_summary(summary, report))
@@ -212,28 +242,50 @@ def _write(path: Path, text: str) -> None:
 
 
 def _upload(run: Run, summary: RunSummary) -> None:
-    """Add the public report to the MLflow run; a report that cannot be sent stays in the run's folder."""
+    """Add the public report to the MLflow run; a report that cannot be sent stays in the run's folder.
+
+    A run in which nothing was new sends one only where there is none: the one that should have may have been killed.
+    """
     registered = run.find(RegisteredModel)
     if registered is None:
         return
-    client = open_registry(run.settings.workspace)
     try:
-        for name in ("public_report.html", "quality.json", "evaluation.json", "settings.yaml"):
+        client = open_registry(run.settings.workspace)
+        if summary.status == "skipped" and client.holds(registered.run_id, "report"):
+            return
+        for name in ("public_report.html", "quality.json", "evaluation.json", PUBLIC_SETTINGS):
             client.log_files(registered.run_id, run.folder / name, "report")
+        if summary.gains:
+            client.log_metrics(registered.run_id, gain_figures(summary.gains))
     except ServiceError as error:
         summary.warnings.append(f"The report was not sent to MLflow: {error.message}")
 
 
 def _show(run: Run, summary: RunSummary) -> None:
-    create_markdown_artifact(
-        key="summary", markdown=summary_markdown(summary), description="How the run ended"
-    )
-    if summary.rows:
-        create_table_artifact(key="rows", table=rows_table(summary), description="Where the rows went")
-    if summary.metrics:
-        create_table_artifact(
-            key="evaluation", table=evaluation_table(summary), description="Held-out figures"
+    """Show the run in Prefect; where that fails, the run's folder has it all."""
+    with only_shown():
+        create_markdown_artifact(
+            key="summary", markdown=summary_markdown(summary), description="How the run ended"
         )
-    create_link_artifact(
-        key="report", link=(run.folder / REPORT).as_uri(), description="The run's report on its machine"
+        if summary.rows:
+            create_table_artifact(key="rows", table=rows_table(summary), description="Where the rows went")
+        if summary.metrics:
+            create_table_artifact(
+                key="evaluation", table=evaluation_table(summary), description="Held-out figures"
+            )
+        made = [(step.name, step.part, step.cached, receipt) for step, receipt in run.journal.made]
+        if made:
+            create_table_artifact(
+                key="receipts", table=receipts_table(made), description="What each step made"
+            )
+        create_markdown_artifact(
+            key="report", markdown=_way_to(run), description="Where the run's report is, on its machine"
+        )
+
+
+def _way_to(run: Run) -> str:
+    """Say how to get to the report: a browser follows no link from a web page to a file."""
+    return (
+        "Open this file on the machine of the run; it may hold text from the logs:\n\n"
+        f"```\n{run.folder / REPORT}\n```\n\nIn the terminal: `freshtune show {run.run_id}`\n"
     )

@@ -11,8 +11,17 @@ from tasks.core.registry.client import open_registry
 from tasks.core.settings import Settings
 
 DATA = ["collection", "raw_validation", "cleaning", "clean_validation"]
-ACROSS = ["formation", "example_validation"]
-LATER = ["tokenization", "adapter_training", "evaluation", "merging", "registration", "gating", "promotion"]
+ACROSS = ["formation", "example_validation", "assembly"]
+LATER = [
+    "tokenization",
+    "token_gathering",
+    "adapter_training",
+    "evaluation",
+    "merging",
+    "registration",
+    "gating",
+    "promotion",
+]
 
 
 def built(told: Told) -> list[str]:
@@ -55,6 +64,8 @@ def test_the_run_folder_holds_its_story(first: Told) -> None:
         "samples.json",
         "loss_curve.png",
         "evaluation.json",
+        "quarantine.parquet",
+        "data_docs",
         "report.html",
         "outcome.json",
     } <= names
@@ -102,13 +113,13 @@ def test_a_lost_store_is_built_again_to_the_same_digests_and_the_same_version(
 
 
 def test_a_flipped_byte_is_found_and_told(settings: Settings, store: Path) -> None:
-    victim = next((store / "formation").iterdir()) / "rows.jsonl"
+    victim = next((store / "cleaning").iterdir()) / "rows.arrow"
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 1
     victim.write_bytes(data)
     told = run_here(settings)
-    assert built(told) == ["formation"]
-    assert "rows.jsonl does not have the digest" in told[0]["warnings"][0]
+    assert built(told) == ["cleaning"]
+    assert "rows.arrow does not have the digest" in told[0]["warnings"][0]
     assert any((settings.workspace / "damaged").iterdir())
 
 
@@ -116,7 +127,7 @@ def test_a_changed_training_setting_keeps_the_data(settings: Settings, first: To
     training = settings.training.model_copy(update={"max_steps": 9})
     told = run_here(settings.model_copy(update={"training": training}))
     assert built(told)[0] == "adapter_training"
-    assert not {*DATA, *ACROSS, "tokenization", "base_fetching"} & set(built(told))
+    assert not {*DATA, *ACROSS, "tokenization", "token_gathering", "base_fetching"} & set(built(told))
     assert set(told[0]["metrics"]) == {"base", "challenger", "champion"}
 
 
@@ -135,5 +146,5 @@ def test_an_edited_row_builds_only_what_depends_on_it(
     told = run_here(small_settings(settings.workspace, one, edited))
     names = built(told)
     assert names[:4] == DATA
-    assert names.count("collection") == 1
+    assert [names.count(name) for name in (*DATA, "tokenization")] == [1] * 5
     assert "base_fetching" not in names

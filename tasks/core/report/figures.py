@@ -19,7 +19,7 @@ def loss_curve(metrics: Sequence[Mapping[str, float]], target: Path) -> None:
     from matplotlib.figure import Figure
 
     with matplotlib.style.context("default"):
-        figure = Figure(figsize=(7.6, 3.1), dpi=200, layout="constrained", facecolor="white")
+        figure = Figure(figsize=(5.6, 2.9), dpi=220, layout="constrained", facecolor="white")
         FigureCanvasAgg(figure)
         axes = figure.subplots()
         _draw(axes, metrics)
@@ -57,7 +57,7 @@ def _dress(axes: Any) -> None:
 
     axes.set_xlabel("optimizer step", color=SOFT)
     axes.set_ylabel("loss (nats per token)", color=SOFT)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.margins(x=0.01)
     axes.spines[["top", "right", "left"]].set_visible(False)

@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tasks.core.receipts import Evaluation, Examples, Receipt, TokenRows, ValidExamples
+from tasks.core import text
+from tasks.core.fitting.plan import METRICS
+from tasks.core.receipts import Adapter, Evaluation, Receipt, TokenRows
 from tasks.core.store.ledger import add_counts
-from tasks.core.store.rows import LEDGER, read_rows
+from tasks.core.store.quarantine import read_columns
+from tasks.core.store.rows import read_rows
+from tasks.core.tokens.storing import LENGTHS, SAMPLES
 
 R = TypeVar("R", bound=Receipt)
+SCORES = Path(text.__file__).with_name("redaction_scores.json")
 Receipts = Sequence[Receipt]
-NOT_ROWS = ("tokens", "reply_tokens")
+PARTS = ("train", "held_out")  # of the rows that were kept
 
 
 def first_of(receipts: Receipts, kind: type[R]) -> R | None:
@@ -22,25 +27,51 @@ def first_of(receipts: Receipts, kind: type[R]) -> R | None:
 
 def count_rows(receipts: Receipts) -> dict[str, int]:
     """Count rows at the last step that all of them have passed; shards that go separate ways are added up."""
-    for kind in (TokenRows, ValidExamples, Examples):
-        found = first_of(receipts, kind)
-        if found:
-            return {name: count for name, count in found.counts.items() if name not in NOT_ROWS}
     data = [one for one in receipts if "in" in one.counts]
     last = [one for one in data if type(one) is type(data[-1])] if data else []
-    return add_counts(one.counts for one in last) if last else {}
+    if not last:
+        return {}
+    counts = add_counts(one.counts for one in last)
+    parts = {part: sum(one.counts[part] for one in last) for part in PARTS if part in last[0].counts}
+    return counts | parts
 
 
-def count_reasons(receipts: Receipts, workspace: Path) -> dict[str, int]:
-    """Count the rows that were not kept by fate and rule."""
-    rules: Counter[str] = Counter()
-    for path in _files(receipts, workspace, LEDGER):
-        rules.update(f"{entry['fate']}: {entry['rule']}".replace("_", " ") for entry in read_rows(path))
+def count_reasons(table: Path) -> dict[str, int]:
+    """Count a run's rejected rows by fate and rule; an expectation is what was not met: `quarantined: not met: …`."""
+    columns = read_columns(table, ("fate", "rule", "expectation"))
+    rules = Counter(
+        f"{fate}: {'not met: ' if expectation else ''}{rule}".replace("_", " ")
+        for fate, rule, expectation in zip(*columns, strict=True)
+    )
     return dict(rules.most_common())
 
 
+def gather_changes(receipts: Receipts, workspace: Path) -> dict[str, int]:
+    """Count the rows that each craft of the cleaning changed, and the personal data that it found by kind."""
+    found = [json.loads(path.read_bytes()) for path in _files(receipts, workspace, "changes.json")]
+    return dict(sum((Counter(one) for one in found), Counter[str]()).most_common())
+
+
+def gather_lengths(receipts: Receipts, workspace: Path) -> dict[str, Any]:
+    """Give the histogram of the examples' lengths, if the run came so far."""
+    rows = first_of(receipts, TokenRows)
+    return dict(json.loads((rows.folder(workspace) / LENGTHS).read_bytes())) if rows else {}
+
+
+def gather_training(receipts: Receipts, workspace: Path) -> dict[str, Any]:
+    """Give the trainer's facts with the tokens that it saw and the time that its steps took, in seconds."""
+    adapter = first_of(receipts, Adapter)
+    if adapter is None:
+        return {}
+    steps = read_rows(adapter.folder(workspace) / METRICS)
+    return {**adapter.training, **{name: sum(one[name] for one in steps) for name in ("tokens", "seconds")}}
+
+
 def gather_quality(receipts: Receipts, workspace: Path) -> list[dict[str, Any]]:
-    """Give what the expectations said, door by door; the parts of one door are numbered."""
+    """Give what the expectations said, door by door; the parts of one door are numbered.
+
+    `validation` is Great Expectations' own result, for its Data Docs.
+    """
     found = [json.loads(path.read_bytes()) for path in _files(receipts, workspace, "quality.json")]
     totals = Counter(door["suite"] for door in found)
     seen: Counter[str] = Counter()
@@ -53,12 +84,17 @@ def gather_quality(receipts: Receipts, workspace: Path) -> list[dict[str, Any]]:
     return doors
 
 
+def without_validation(doors: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give doors as a run's figures hold them."""
+    return [{name: value for name, value in door.items() if name != "validation"} for door in doors]
+
+
 def gather_replies(receipts: Receipts, workspace: Path) -> list[dict[str, str]]:
     """Give the replies before and after training side by side; private."""
     sides = {one.who: one for one in receipts if isinstance(one, Evaluation)}
     if not {"base", "challenger"} <= set(sides):
         return []
-    base, tuned = (
+    base, challenger = (
         read_rows(sides[who].folder(workspace) / "replies.jsonl") for who in ("base", "challenger")
     )
     return [
@@ -68,14 +104,19 @@ def gather_replies(receipts: Receipts, workspace: Path) -> list[dict[str, str]]:
             "base": before["reply"],
             "challenger": after["reply"],
         }
-        for before, after in zip(base, tuned, strict=True)
+        for before, after in zip(base, challenger, strict=True)
     ]
 
 
 def gather_samples(receipts: Receipts, workspace: Path) -> list[dict[str, Any]]:
     """Give training rows decoded from their very tokens; private."""
     rows = first_of(receipts, TokenRows)
-    return read_rows(rows.folder(workspace) / "samples.jsonl") if rows else []
+    return read_rows(rows.folder(workspace) / SAMPLES) if rows else []
+
+
+def read_scores() -> dict[str, Any]:
+    """Give how well personal data is found, as measured on the labelled fixture."""
+    return dict(json.loads(SCORES.read_bytes()))
 
 
 def _files(receipts: Receipts, workspace: Path, name: str) -> list[Path]:

@@ -28,6 +28,14 @@ class RunSummary:
     """`in` = `kept` + every fate; `train` and `held_out` are parts of `kept`."""
     reasons: dict[str, int] = field(default_factory=dict)
     """Rows by what the ledger says of them: `fate: rule`."""
+    changes: dict[str, int] = field(default_factory=dict)
+    """Rows that each craft of the cleaning changed; in capitals, pieces of personal data found by kind."""
+    redaction: dict[str, Any] = field(default_factory=dict)
+    """How well personal data is found, measured on `rows` labelled rows: by kind, in `main` and `obfuscated`."""
+    lengths: dict[str, Any] = field(default_factory=dict)
+    """Histogram of the examples' lengths in tokens: `max_length`, `rows`, `tokens`, `longest`, `over`, `bins`."""
+    notes: list[str] = field(default_factory=list)
+    """What was found out on the way, such as the shape of the logs."""
     steps: list[dict[str, Any]] = field(default_factory=list)
     """In order: `name`, `state`, `cached`, `seconds`; a step comes once for each shard."""
     model: dict[str, Any] = field(default_factory=dict)
@@ -39,7 +47,7 @@ class RunSummary:
     merge: dict[str, Any] = field(default_factory=dict)
     """`max_abs_diff`, `greedy_match`, `rows`, `positions`, `merged_into`."""
     training: dict[str, Any] = field(default_factory=dict)
-    """The trainer's facts: `steps`, `trainable`, `quantized`, `final_loss`, `resumed_from` and more."""
+    """The trainer's facts: `steps`, `trainable`, `quantized`, `final_loss`, `tokens`, `seconds` and more."""
     quality: list[dict[str, Any]] = field(default_factory=list)
     """Each suite at each door: `suite`, `part`, `rows`, `passed`, `checks`; no values of rows."""
     settings: dict[str, Any] = field(default_factory=dict)
@@ -49,7 +57,7 @@ class RunSummary:
     replies: list[dict[str, str]] = field(default_factory=list)
     """Private: `question`, `reference`, `base`, `challenger`."""
     samples: list[dict[str, Any]] = field(default_factory=list)
-    """Private: training rows decoded from their tokens: `prompt`, `reply` (what is learned), `language`, `tokens`."""
+    """Private: training rows decoded from their tokens: `prompt`, `learned`, `pieces`, `special`, `tokens`."""
     error: dict[str, Any] | None = None
     """Of a failed run: `type`, `message`, `cure`."""
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tasks.core.report.summary import FATES, RunSummary
+from tasks.core.report.wording import clock, percent
 
 WIDTH, LINES = 96, 30
 WORDS = {
@@ -66,7 +67,7 @@ def change(summary: RunSummary) -> str:
     """Say how far the challenger's loss is from the base's: `41.2 % lower`."""
     base, challenger = summary.metrics["base"]["loss"], summary.metrics["challenger"]["loss"]
     share = 1 - challenger / base if base else 0.0
-    return f"{abs(share):.1%} ".replace("%", " %") + ("lower" if share >= 0 else "higher")
+    return f"{percent(abs(share))} {'lower' if share >= 0 else 'higher'}"
 
 
 def interval(gain: dict[str, float]) -> str:
@@ -84,6 +85,11 @@ def plain(text: str) -> str:
     unsafe = {"Cc", "Cf", "Cs"}
     line = " ".join(text.split())
     return "".join(char for char in line if char in JOINERS or unicodedata.category(char) not in unsafe)
+
+
+def verdict(status: str, reason: str) -> str:
+    """Say in one sentence how a run ended, and why."""
+    return f"{WORDS.get(status, status).capitalize()}: {reason}"
 
 
 def summary_markdown(summary: RunSummary) -> str:
@@ -117,13 +123,18 @@ def terminal_summary(summary: RunSummary, report: str) -> str:
 
 def replies_text(replies: Sequence[dict[str, str]], width: int = WIDTH) -> str:
     """Give replies before and after training, for the terminal of whoever may read the logs."""
-    sides = (("question", "question"), ("human", "reference"), ("base", "base"), ("tuned", "challenger"))
+    sides = (
+        ("question", "question"),
+        ("support team", "reference"),
+        ("base", "base"),
+        ("challenger", "challenger"),
+    )
     parts = []
     for number, reply in enumerate(replies, 1):
         parts.append(f"── {number} ".ljust(width, "─"))
         for label, key in sides:
             text = plain(reply.get(key, "")) or "(nothing)"
-            parts += textwrap.wrap(text, width, initial_indent=f"{label:<10}", subsequent_indent=" " * 10)
+            parts += textwrap.wrap(text, width, initial_indent=f"{label:<14}", subsequent_indent=" " * 14)
             parts.append("")
     return "\n".join(parts)
 
@@ -160,10 +171,15 @@ def _facts(summary: RunSummary) -> list[str]:
     if "train" in summary.rows:
         train, held_out = summary.rows["train"], summary.rows.get("held_out", 0)
         lines.append(f"          {train:,} to train on, {held_out:,} held out")
-    for who, gain in list(summary.gains.items())[:2]:
+    untold = [one for one in summary.gains.items() if not _is_told(*one, summary.reason)]
+    for who, gain in untold[:2]:
         groups = f" ({gain['groups']:,.0f} requesters)" if "groups" in gain else ""
         lines += _block(f"over the {who} {interval(gain)} nats per token{groups}", "  gain    ", 1)
     return lines + (_block(_merge(summary), "  merge   ", 2) if summary.merge else [])
+
+
+def _is_told(who: str, gain: dict[str, float], reason: str) -> bool:
+    return f"over the {who} {gain['mean']:+.3f}" in reason
 
 
 def _sum(summary: RunSummary) -> str:
@@ -175,7 +191,7 @@ def _sum(summary: RunSummary) -> str:
 def _merge(summary: RunSummary) -> str:
     proof = summary.merge
     return (
-        f"logits differ by at most {proof['max_abs_diff']:.2g}, {proof['greedy_match']:.2%} of tokens agree "
+        f"logits differ by at most {proof['max_abs_diff']:.2g}, {percent(proof['greedy_match'], 2)} of tokens agree "
         f"(into the {proof['merged_into']})"
     )
 
@@ -185,7 +201,7 @@ def _models(summary: RunSummary) -> list[str]:
     head = f"  {'model':<11}{'loss':>9}{'perplexity':>13}{'accuracy':>11}{'rows':>9}"
     return [head] + [
         f"  {row['model']:<11.11}{row['loss']:>9.3f}{figure_of(row['perplexity']):>13}"
-        f"{row['token accuracy']:>11.1%}{row['rows']:>9,}"
+        f"{percent(row['token accuracy']):>11}{row['rows']:>9,}"
         for row in table[:4]
     ]
 
@@ -204,7 +220,9 @@ def _notes(warnings: Sequence[str], room: int) -> list[str]:
 
 def _steps(summary: RunSummary) -> str:
     cached = sum(bool(step["cached"]) for step in summary.steps)
-    return f"{len(summary.steps)} steps, {cached} from the store, {summary.seconds:,.0f} s"
+    return (
+        f"{len(summary.steps)} steps, {cached} from the store, in {clock(summary.seconds)} from the first on"
+    )
 
 
 def _markdown(table: list[dict[str, Any]]) -> str:

@@ -8,15 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from expectations.suites import read_suite
+
 ROOT = Path(__file__).parents[3]
 STEPS = [
+    "unpacking",
     "collection",
+    "message_collection",
+    "conversation_threading",
     "raw_validation",
     "cleaning",
     "clean_validation",
+    "readmission",
     "formation",
     "example_validation",
+    "assembly",
     "tokenization",
+    "token_gathering",
     "base_fetching",
     "adapter_training",
     "evaluation",
@@ -73,8 +81,18 @@ def test_a_craft_of_the_trainer_process_costs_the_training(house: Path) -> None:
     assert changed(house, "tasks/core/fitting/loop.py", "1_000_003", "1_000_033") == {"adapter_training"}
 
 
-def test_a_suite_costs_its_door(house: Path) -> None:
-    assert changed(house, "expectations/raw_logs.py", "100_000", "90_000") == {"raw_validation"}
+def test_a_suite_costs_its_door() -> None:
+    from tasks.core.receipts import RawLogs, SuiteText
+    from tasks.raw_validation import validate_raw
+
+    logs, text = RawLogs(path="store/collection/k", digest="d"), read_suite("raw_logs")
+    keys = [
+        validate_raw.lid.key(
+            {"logs": logs, "suite": SuiteText(name="raw_logs", text=one), "on_failure": "stop"}
+        )
+        for one in (text, text.replace("100000", "90000"), text)
+    ]
+    assert keys[0] == keys[2] != keys[1]
 
 
 def test_a_renamed_error_message_costs_nothing(house: Path) -> None:

@@ -21,6 +21,8 @@ from tasks.core.report.tables import (
     summary_markdown,
     terminal_summary,
 )
+from tasks.core.report.wording import clock, percent
+from tasks.core.tokens.lengths import histogram
 
 PNG = b"\x89PNG\r\n\x1a\n of a figure"
 SCRIPT = "<script>alert(1)</script>"
@@ -48,9 +50,9 @@ def quality() -> list[dict[str, Any]]:
             "rows": rows,
             "passed": False,
             "checks": [
-                check("has a reply", failed=failed),
-                check("created is a time", "warning", failed=2),
+                check("created is a time", "info", failed=2),
                 check("has a question"),
+                check("has a reply", "warning", failed=failed),
             ],
         }
         for part, (rows, failed) in enumerate(((574, 10), (566, 9), (590, 9)), 1)
@@ -102,7 +104,7 @@ def full_run(**changes: Any) -> RunSummary:
         },
         reasons={
             "duplicates: duplicate": 55,
-            "quarantined: has a reply": 28,
+            "quarantined: not met: has a reply": 28,
             "filtered: short reply": 12,
             "quarantined: not json": 8,
             "quarantined: wrong type": 6,
@@ -110,6 +112,17 @@ def full_run(**changes: Any) -> RunSummary:
             "quarantined: repeated key": 5,
             "over length: over length": 4,
         },
+        notes=["Read as columns: question = subject + body, reply = reply."],
+        changes={"NAME": 1690, "whitespace": 80, "html": 42, "EMAIL": 30, "quoted_mail": 10},
+        redaction={
+            "rows": 837,
+            "main": {
+                "EMAIL": {"recall": 0.9912, "precision": 1.0, "labelled": 114, "rows": 100},
+                "NAME": {"recall": 0.25, "precision": None, "labelled": 40, "rows": 38},
+            },
+            "obfuscated": {"EMAIL": {"recall": 0.2105, "precision": 1.0, "labelled": 19, "rows": 18}},
+        },
+        lengths=histogram([30, 58, 58, 200, 380, 500], 384),
         steps=steps(),
         model={
             "name": "support-assistant",
@@ -138,6 +151,8 @@ def full_run(**changes: Any) -> RunSummary:
             "quantized": ["layer"] * 28,
             "quantized_share": 1.0,
             "final_loss": 1.9342,
+            "tokens": 812400,
+            "seconds": 158.2,
             "moved": 1.0,
             "resumed_from": 0,
             "processes": 1,
@@ -166,8 +181,15 @@ def full_run(**changes: Any) -> RunSummary:
         ],
         samples=[
             {
-                "prompt": f"### Instruction:\n{QUESTION}\n\n### Response:\n",
-                "reply": ADVICE,
+                "prompt": f"<s>### Instruction:\n{QUESTION}\n\n### Response:\n",
+                "reply": f"{ADVICE}</s>",
+                "learned": f"{ADVICE}⟨eos⟩",
+                "learned_tokens": 3,
+                "pieces": ["Please", " restart\n", "</s>"],
+                "special": [
+                    {"name": "bos", "token": "<s>", "at": 0, "learned": False},
+                    {"name": "eos", "token": "</s>", "at": 57, "learned": True},
+                ],
                 "language": "de",
                 "tokens": 58,
             }
@@ -243,12 +265,14 @@ def test_a_page_refers_to_nothing_outside_itself() -> None:
 def test_markup_in_any_text_is_shown_and_never_obeyed() -> None:
     run = full_run(
         reason=SCRIPT,
+        notes=[SCRIPT],
+        changes={SCRIPT: 1, SCRIPT.upper(): 2},
         run_id=SCRIPT,
         started=SCRIPT,
         warnings=[SCRIPT],
         reasons={f"quarantined: {SCRIPT}": 53, SCRIPT: 1},
         replies=[dict.fromkeys(("question", "reference", "base", "challenger"), SCRIPT)],
-        samples=[{"prompt": SCRIPT, "reply": SCRIPT, "language": SCRIPT, "tokens": 3}],
+        samples=[{"prompt": SCRIPT, "reply": SCRIPT, "language": SCRIPT, "tokens": 3, "pieces": [SCRIPT]}],
         settings={SCRIPT: {SCRIPT: [SCRIPT]}},
         model={"name": SCRIPT, "version": 1, "aliases": [SCRIPT], "adapter_digest": SCRIPT},
         error={"type": SCRIPT, "message": SCRIPT + ".", "cure": SCRIPT},
@@ -317,9 +341,9 @@ def test_a_row_that_nothing_accounts_for_is_shown() -> None:
 def test_the_page_gives_every_reason_beside_its_fate() -> None:
     text = Reader(render_page(full_run(), None)).text
 
-    assert "quarantined 53 3.0 % has a reply 28 not json 8 not an object 6 wrong type 6" in text
+    assert "quarantined 53 3.0 % not met: has a reply 28 not json 8 not an object 6 wrong type 6" in text
     assert (
-        "duplicates 55 3.1 % over length 4 0.2 % in 1,755 100.0 %" in text
+        "duplicates 55 3.1 % over length 4 0.2 % in 1,755 100 %" in text
     )  # a rule that repeats its fate is left out
 
 
@@ -333,9 +357,121 @@ def test_parts_of_one_suite_are_added_up() -> None:
     text = Reader(render_page(full_run(), None)).text
 
     assert "raw logs · 1,730 rows in 3 parts · 2 of 3 expectations not met" in text
-    assert "✗ has a reply critical 28 Because of has a reply." in text
-    assert "! created is a time warning 6" in text
+    assert "! has a reply warning 28 Because of has a reply. i created is a time info 6" in text
+    assert "✓ has a question critical 0" in text
     assert "clean logs · 1,690 rows · all 2 expectations met" in text
+
+
+def test_what_fails_is_sorted_and_marked_by_its_severity() -> None:
+    door = quality()[0]
+    door["checks"] = [check(f"is {one}", one, failed=1) for one in ("info", "warning", "critical")]
+    door["checks"].insert(0, check("is met", "critical"))
+    text = Reader(render_page(full_run(quality=[door]), None)).text
+
+    places = [
+        text.index(f"{mark} is {one}")
+        for mark, one in zip("✗!i✓", ("critical", "warning", "info", "met"), strict=True)
+    ]
+    assert places == sorted(places)
+    assert "warning sends rows to quarantine" in text
+    strict = render_page(full_run(quality=[door], settings={"quality": {"on_failure": "stop"}}), None)
+    assert "warning stops the run" in Reader(strict).text
+
+
+def test_single_reasons_that_repeat_their_fate_are_left_out_and_others_are_told() -> None:
+    reasons = {"duplicates: duplicate": 50, "duplicates: near duplicate": 5}
+
+    assert (
+        "duplicates 55 3.1 % duplicate 50 near duplicate 5"
+        in Reader(render_page(full_run(reasons=reasons), None)).text
+    )
+
+
+def test_the_page_says_what_was_read_and_what_cleaning_changed() -> None:
+    text = Reader(render_page(full_run(), None)).text
+
+    assert "What was read Read as columns: question = subject + body" in text
+    assert "whitespace tidied 80 HTML turned into text 42 quoted mail cut 10" in text
+    assert "freshtune quarantine list --all --run 20261124-141154-48c3" in text
+
+
+def test_personal_data_stands_beside_how_well_it_is_found() -> None:
+    text = Reader(render_page(full_run(), None)).text
+    unmeasured = Reader(render_page(full_run(redaction={}), None)).text
+
+    assert "names 1,690 25.0 % – – e-mail addresses 30 99.1 % 100 % 21.1 %" in text
+    assert "837 invented, labelled rows, not on these logs" in text
+    assert (
+        "names 1,690 e-mail addresses 30 How much of each kind is found has not been measured" in unmeasured
+    )
+
+
+def test_a_kind_that_was_never_labelled_has_no_measure() -> None:
+    scores = {"rows": 1, "main": {"EMAIL": {"recall": 0.0, "precision": None, "labelled": 0, "rows": 0}}}
+
+    assert "e-mail addresses 30 – – –" in Reader(render_page(full_run(redaction=scores), None)).text
+
+
+def test_lengths_are_drawn_up_to_the_last_that_is_there() -> None:
+    page = render_page(full_run(), None)
+    short = render_page(full_run(lengths=histogram([20, 30], 384)), None)
+
+    assert page.count("<i") - short.count("<i") == 1
+    assert "204 on average, 500 at most; 1 beyond the 384 of tokens.max_length" in Reader(page).text
+    assert "none beyond the 384" in Reader(short).text
+    assert "Lengths of" not in render_page(full_run(lengths=histogram([], 384)), None)
+
+
+def test_a_sample_marks_what_the_loss_sees() -> None:
+    page = render_page(full_run(), None)
+
+    assert f"<mark>{ADVICE}⟨eos⟩</mark>" in page
+    assert (
+        "58 tokens, of which 3 are learned · de · &lt;s&gt; (bos) at 0, not learned · &lt;/s&gt; (eos) at 57"
+        in page
+    )
+    assert "<span> restart↵</span>" in page
+
+
+def test_the_data_docs_are_linked_only_where_they_lie_beside_the_page() -> None:
+    beside, sent = render_page(full_run(), None, "data_docs/index.html"), render_page(full_run(), None)
+
+    assert ("href", "data_docs/index.html") in Reader(beside).attributes
+    assert "href" not in [name for name, _ in Reader(sent).attributes]
+    assert "data_docs/index.html" in sent
+
+
+def test_a_gain_that_the_reason_tells_is_not_told_again() -> None:
+    told, untold = (
+        terminal_summary(full_run(), "r"),
+        terminal_summary(full_run(reason="A person chose."), "r"),
+    )
+
+    assert "  gain    " not in told
+    assert "over the base +1.402, interval +1.318 to +1.489 nats per token (48 requesters)" in untold
+
+
+def test_shares_and_durations_are_written_in_one_way() -> None:
+    assert [percent(share) for share in (0.9171, 1, 0, 0.9999)] == ["91.7 %", "100 %", "0 %", "100.0 %"]
+    assert [clock(seconds) for seconds in (4.21, 59.96, 185, 7800)] == [
+        "4.2 s",
+        "1 min 00 s",
+        "3 min 05 s",
+        "2 h 10 min",
+    ]
+    text = Reader(render_page(full_run(), PNG)).text + terminal_summary(full_run(), "r")
+    assert not re.search(r"\d%", text[text.index("Freshtune run") :].split("}")[-1])
+
+
+def test_one_model_has_one_name_everywhere() -> None:
+    texts = (
+        render_page(full_run(), PNG),
+        terminal_summary(full_run(), "r"),
+        replies_text(full_run().replies),
+    )
+
+    assert not any(word in text for text in texts for word in ("tuned", "human"))
+    assert "support team  Bitte" in texts[2]
 
 
 def test_steps_are_added_up_over_the_shards() -> None:
@@ -358,7 +494,25 @@ def test_a_failed_run_says_what_to_do_and_has_no_other_part() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["rows", "metrics", "gains", "merge", "training", "quality", "settings", "model", "steps"]
+    "part",
+    [
+        "rows",
+        "metrics",
+        "gains",
+        "merge",
+        "training",
+        "quality",
+        "settings",
+        "model",
+        "steps",
+        "notes",
+        "changes",
+        "redaction",
+        "lengths",
+        "samples",
+        "replies",
+        "reasons",
+    ],
 )
 def test_any_part_may_be_missing(part: str) -> None:
     empty = type(getattr(full_run(), part))()
@@ -410,10 +564,9 @@ def test_the_terminal_summary_tells_the_run() -> None:
     for part in (
         "1,755 in = 1,631 kept + 53 quarantined + 12 filtered + 55 duplicates + 4 over length",
         "1,440 to train on, 191 held out",
-        "over the base +1.402, interval +1.318 to +1.489 nats per token (48 requesters)",
-        "logits differ by at most 3.1e-05, 100.00% of tokens agree (into the dequantized base)",
+        "logits differ by at most 3.1e-05, 100 % of tokens agree (into the dequantized base)",
         "note    A damaged artifact of cleaning",
-        "15 steps, 6 from the store, 203 s",
+        "15 steps, 6 from the store, in 3 min 23 s from the first on",
         "report  runs/1/report.html",
     ):
         assert part in text
@@ -470,7 +623,7 @@ def test_replies_are_wrapped_to_the_width_they_are_given() -> None:
     text = replies_text([{"question": "word " * 90, "base": "", "challenger": "x" * 300}], width=60)
 
     assert max(map(len, text.splitlines())) == 60
-    assert "base      (nothing)" in text
+    assert "base          (nothing)" in text
 
 
 def test_the_markdown_holds_no_text_from_the_logs() -> None:

@@ -1,0 +1,127 @@
+"""Log finding: which files there are, cut into shards, and what shape their records have."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.core.errors import DataError
+from tasks.core.files.containers import kind_of
+from tasks.core.files.cutting import cut_lines
+from tasks.core.files.finding import Source, find_sources
+from tasks.core.files.parsing import Record
+from tasks.core.files.sampling import digest_source, sample_records
+from tasks.core.intake.shapes import Shape, resolve_shape
+from tasks.core.receipts import LogFile, LogShard, UnpackedLogs
+from tasks.core.settings import LogsSettings
+from tasks.lid import journal
+
+
+@dataclass(frozen=True)
+class FoundLogs:
+    """Plain files as shards, and files that are to be unpacked first."""
+
+    shards: tuple[LogShard, ...]
+    packed: tuple[LogFile, ...]
+
+
+@dataclass(frozen=True)
+class ShapedShard:
+    """A shard and what its records mean."""
+
+    shard: LogShard
+    shape: Shape
+
+
+def find_logs(logs: LogsSettings) -> FoundLogs:
+    """Find the files that paths, globs and URLs name. Raises `DataError` when one cannot be used."""
+    shards: list[LogShard] = []
+    packed: list[LogFile] = []
+    for source in find_sources(logs.paths):
+        form, compression = kind_of(source, logs.format)
+        if form == "jsonl" and not compression and source.is_local:
+            shards += _cut(source)
+        else:
+            digest = digest_source(source)
+            packed.append(
+                LogFile(
+                    location=source.location,
+                    name=source.name,
+                    format=form,
+                    compression=compression,
+                    digest=digest,
+                )
+            )
+    return FoundLogs(tuple(shards), tuple({file.digest: file for file in packed}.values()))
+
+
+def parts_of(workspace: Path, file: LogFile, unpacked: UnpackedLogs) -> list[LogShard]:
+    """Give the parts of an unpacked file as shards, and say what was held back."""
+    if unpacked.held_back:
+        _tell_held_back(file.name)
+    folder = unpacked.folder(workspace)
+    return [
+        LogShard(
+            name=file.name,
+            path=folder / part.name,
+            start=0,
+            length=part.length,
+            kind=part.kind,
+            first_line=part.first_line,
+            digest=part.digest,
+        )
+        for part in unpacked.parts
+    ]
+
+
+def shaped(shards: Sequence[LogShard], logs: LogsSettings) -> tuple[ShapedShard, ...]:
+    """Resolve the shape of every file from its first records; each content comes once, in the order of its digest."""
+    shapes: dict[str, Shape] = {}
+    told: set[str] = set()
+    for shard in shards:
+        if shard.name not in shapes:
+            shapes[shard.name], sentence = resolve_shape(_sample(shard), logs, shard.name)
+            told.add(sentence)
+    journal().notes += sorted(told)
+    distinct = {shard.digest: shard for shard in shards}
+    ordered = [distinct[digest] for digest in sorted(distinct)]
+    journal().sources |= {
+        one.digest: (one.name, one.first_line if one.kind == "lines" else 1) for one in ordered
+    }
+    return tuple(ShapedShard(shard, shapes[shard.name]) for shard in ordered)
+
+
+def _sample(shard: LogShard) -> list[Record]:
+    records = sample_records(shard.path, shard.start, shard.length, shard.kind)
+    if not records:
+        raise DataError(
+            f"No record of {shard.name} is a JSON object.",
+            cure="Logs are JSON lines, JSON, CSV, TSV or Parquet; say which with logs.format.",
+        )
+    return records
+
+
+def _cut(source: Source) -> list[LogShard]:
+    path = Path(source.location)
+    ranges, held_back = cut_lines(path)
+    if held_back:
+        _tell_held_back(source.name)
+    elif not ranges:
+        raise DataError(f"{path} is empty.", cure="Leave it out, or check how it was exported.")
+    return [
+        LogShard(
+            name=source.name,
+            path=path,
+            start=one.start,
+            length=one.length,
+            kind="lines",
+            first_line=one.first_line,
+            digest=one.digest,
+        )
+        for one in ranges
+    ]
+
+
+def _tell_held_back(name: str) -> None:
+    journal().warnings.append(
+        f"The last record of {name[:80]} is not whole yet; it is held back for the next run."
+    )

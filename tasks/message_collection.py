@@ -1,0 +1,34 @@
+"""Message collection: the lines of a shard become messages, for logs with one message a row."""
+
+from dataclasses import replace
+
+from tasks.core.files.cutting import read_range
+from tasks.core.intake.canonical import joined
+from tasks.core.intake.collecting import cut, tell_apart
+from tasks.core.intake.shapes import Shape
+from tasks.core.intake.threads import MESSAGES, message_chunk
+from tasks.core.receipts import LogShard, MessageRows
+from tasks.core.store.artifacts import Draft
+from tasks.core.store.ledger import write_ledger
+from tasks.core.store.rows import ROWS, write_table
+from tasks.core.store.workers import map_chunks
+from tasks.lid import step
+
+
+@step("message_collection", MessageRows, libraries=("orjson", "pyarrow"))
+def collect_messages(draft: Draft, shard: LogShard, shape: Shape) -> MessageRows:
+    """Read one shard into messages; a record that cannot be one goes to quarantine."""
+    data = read_range(shard.path, shard.start, shard.length, shard.digest)
+
+    parts = list(map_chunks(message_chunk, cut(data, shard.kind), shape))
+    messages = joined((table for table, _ in parts), MESSAGES)
+    entries = [entry for _, found in parts for entry in found]
+    names = tell_apart([entry.row_id for entry in entries])
+
+    write_table(draft.folder / ROWS, messages)
+    write_ledger(
+        draft.folder,
+        "collection",
+        [replace(entry, row_id=name) for entry, name in zip(entries, names, strict=True)],
+    )
+    return draft.seal(MessageRows, counts={"messages": len(messages), "rejected": len(entries)})
