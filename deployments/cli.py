@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -10,37 +11,14 @@ from typing import Any
 
 import click
 
-from deployments.printing import fail, keep_traceback, print_result, say, say_step
+from deployments.options import JSON, LOGS, RECIPE, RECIPE_OPTION, SETS, WORKSPACE, workspace_of
+from deployments.printing import StepTeller, fail, keep_traceback, print_result, say, shorten
+from deployments.quarantine_commands import quarantine_group
 from deployments.run_records import find_run, list_runs, read_run
 from deployments.settings_reading import read_settings
 from tasks.core.errors import BelowBar, FreshtuneError, Stopped
+from tasks.core.report.wording import clock
 from tasks.core.settings import Settings
-
-
-def _remember(context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    """Leave the workspace where `main` finds it when a bug ends the command."""
-    context.ensure_object(dict)["workspace"] = value
-    return value
-
-
-LOGS = click.option(
-    "--logs", multiple=True, metavar="PATH", help="Log file or glob in place of the recipe's; repeatable."
-)
-SETS = click.option(
-    "--set", "sets", multiple=True, metavar="SECTION.FIELD=VALUE", help="Change one setting; repeatable."
-)
-WORKSPACE = click.option(
-    "--workspace",
-    metavar="FOLDER",
-    callback=_remember,
-    is_eager=True,
-    help="Where all files go.  [default: .freshtune]",
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
-RECIPE = click.argument("recipe", default="demo")
-RECIPE_OPTION = click.option(
-    "--recipe", default="demo", show_default=True, help="Recipe that names the registry's model."
-)
 
 
 @click.group(
@@ -61,7 +39,7 @@ def cli(context: click.Context) -> None:
 @SETS
 @WORKSPACE
 @JSON
-@click.option("--require-promotion", is_flag=True, help="Exit with 5 when the challenger is not promoted.")
+@click.option("--require-promotion", is_flag=True, help="Exit with 5 unless the run's version is champion.")
 def run(
     recipe: str,
     logs: tuple[str, ...],
@@ -80,9 +58,7 @@ def run(
       freshtune run thunderbird --logs logs/2025-01.jsonl --set training.epochs=1
     """
     settings = read_settings(recipe, sets, logs, workspace)
-    outcome = _call("run_retrain", settings, as_json=as_json)
-    if require_promotion and outcome["status"] not in ("promoted", "skipped"):
-        raise BelowBar(f"The challenger was not promoted: {outcome['reason']}", cure="See the run's report.")
+    _call("run_retrain", settings, as_json=as_json, need_champion=require_promotion)
 
 
 @cli.command()
@@ -115,13 +91,12 @@ def doctor(recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: b
     Example:
       freshtune doctor
     """
-    from deployments.doctor import examine
+    from deployments.doctor import examine, finding_lines
 
     settings = read_settings(recipe, sets, (), workspace)
     _prepare(settings)
     findings = examine(settings)
-    lines = [f"{finding['state']:<5} {finding['what']:<14} {finding['found']}" for finding in findings]
-    lines += [f"      {'':<14} {finding['cure']}" for finding in findings if finding["cure"]]
+    lines = [line for finding in findings for line in finding_lines(finding)]
     print_result({"schema": 1, "status": "done", "findings": findings}, "\n".join(lines), as_json=as_json)
     if any(finding["state"] == "fail" for finding in findings):
         sys.exit(4)
@@ -137,8 +112,8 @@ def runs(workspace: str | None, as_json: bool) -> None:
     Example:
       freshtune runs
     """
-    found = list_runs(_workspace(workspace))
-    lines = [f"{one['run_id']:<22} {one['status']:<18} {one['reason'][:58]}" for one in found] or [
+    found = list_runs(workspace_of(workspace))
+    lines = [f"{one['run_id']:<22} {one['status']:<18} {shorten(one['reason'], 58)}" for one in found] or [
         "No run yet: freshtune run"
     ]
     print_result({"schema": 1, "status": "done", "runs": found}, "\n".join(lines), as_json=as_json)
@@ -158,7 +133,7 @@ def show(name: str, workspace: str | None, as_json: bool, replies: bool) -> None
     Example:
       freshtune show latest --replies
     """
-    folder = find_run(_workspace(workspace), name)
+    folder = find_run(workspace_of(workspace), name)
     text = folder / ("replies.txt" if replies else "summary.txt")
     record = read_run(folder)
     print_result(
@@ -186,7 +161,7 @@ def models(recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: b
 
     found = list_versions(settings)
     lines = [
-        f"{one['name']} {one['version']:>3}  {','.join(one['aliases']) or '-':<10} {one['created']}  {one['reason'][:90]}"
+        f"{one['name']} {one['version']:>3}  {','.join(one['aliases']) or '-':<10} {one['created']}  {shorten(one['reason'], 90)}"
         for one in found
     ]
     print_result(
@@ -227,6 +202,9 @@ def ask(
     print_result(answered, answered["reply"] or "(the model said nothing)", as_json=as_json)
 
 
+cli.add_command(quarantine_group)
+
+
 def main() -> None:
     """Run the command line and exit with the code of what happened."""
     signal.signal(signal.SIGTERM, _stop)
@@ -245,24 +223,36 @@ def main() -> None:
     except BrokenPipeError:
         os._exit(0)  # whoever read our output has seen enough
     except Exception as error:  # noqa: BLE001 - a bug: its traceback is kept for whoever mends it
-        cure = f"Its traceback is in {keep_traceback(_workspace(given.get('workspace')) / 'logs')}."
+        cure = f"Its traceback is in {keep_traceback(workspace_of(given.get('workspace')) / 'logs')}."
         fail(type(error).__name__, "This is a bug in Freshtune.", cure, 1, as_json=as_json)
 
 
-def _call(name: str, settings: Settings, *, as_json: bool) -> dict[str, Any]:
-    """Call a flow, one line a step on standard error, and print what came of it."""
+def _call(name: str, settings: Settings, *, as_json: bool, need_champion: bool = False) -> None:
+    """Call a flow, one line a step on standard error, and print what came of it.
+
+    With `need_champion`, exit as below the bar unless the run's version holds the alias now, whoever gave it.
+    """
     from flows.preflight import look_first
 
     look_first(settings, with_base=name == "run_retrain")
     _prepare(settings)
+    began = time.monotonic()
     say("starting …")
     from flows import running
 
     start: Callable[..., dict[str, Any]] = getattr(running, name)
-    outcome = start(settings, say_step)
+    outcome = start(settings, StepTeller())
     text = (Path(outcome["run_dir"]) / "summary.txt").read_text(encoding="utf-8")
+    below = None
+    if need_champion and "champion" not in outcome["model"].get("aliases", ()):
+        reason = f"The run's version is not champion: {outcome['reason']}"
+        below = BelowBar(reason, cure="See the run's report.")
+        outcome["error"] = {"type": "BelowBar", "message": below.message, "cure": below.cure}
+    say(f"done in {clock(time.monotonic() - began)}, with Prefect's start")
     print_result(outcome, text, as_json=as_json)
-    return outcome
+    if below:
+        click.echo(f"Error: {below}", err=True)
+        sys.exit(below.exit_code)
 
 
 def _prepare(settings: Settings) -> None:
@@ -273,10 +263,6 @@ def _prepare(settings: Settings) -> None:
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     raise Stopped("Stopped by a signal.", cure="Start again: it goes on from what is complete.")
-
-
-def _workspace(given: str | None) -> Path:
-    return Path(given or Settings().workspace).expanduser().absolute()
 
 
 if __name__ == "__main__":

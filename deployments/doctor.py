@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import shutil
 import socket
 import sys
@@ -32,6 +33,12 @@ def examine(settings: Settings) -> list[Finding]:
         _servers,
     ]
     return [finding for look in looks for finding in look(settings)]
+
+
+def finding_lines(finding: Finding) -> list[str]:
+    """Give a finding as lines of text, its cure right below it."""
+    lines = [f"{finding['state']:<5} {finding['what']:<14} {finding['found']}"]
+    return [*lines, f"{'':<20} → {finding['cure']}"] if finding["cure"] else lines
 
 
 def _finding(state: str, what: str, found: str, cure: str = "") -> Finding:
@@ -65,9 +72,18 @@ def _versions(_settings: Settings) -> Iterator[Finding]:
         if found != version:
             other.append(f"{name} {found} instead of {version}")
     if other:
-        yield _finding("warn", "versions", "; ".join(other), "pip install -c constraints.txt -e .")
+        yield _finding("warn", "versions", "; ".join(other), _installing())
     else:
         yield _finding("ok", "versions", f"as in constraints.txt ({len(wanted)} packages)")
+
+
+def _installing() -> str:
+    """Give the command that installs what `constraints.txt` names, wherever it is typed."""
+    pip = Path(sys.executable).with_name("pip")
+    home = CONSTRAINTS.parent
+    return (
+        f"cd {shlex.quote(str(home))} && {shlex.quote(str(pip))} install -c constraints.txt -e . --group dev"
+    )
 
 
 def _device(_settings: Settings) -> Iterator[Finding]:

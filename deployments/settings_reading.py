@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from tasks.core.errors import SettingsError
+from tasks.core.model.loading import is_hub_id
 from tasks.core.settings import Settings
 
 RECIPES = Path(__file__).with_name("recipes")
@@ -33,8 +34,7 @@ def read_settings(
         tree.setdefault("logs", {})["paths"] = [str(Path(one).expanduser().absolute()) for one in logs]
     if workspace:
         tree["workspace"] = workspace
-    settings = _validate(tree, path)
-    return settings.model_copy(update={"workspace": settings.workspace.expanduser().absolute()})
+    return _validate(tree, path)
 
 
 def find_recipe(recipe: str) -> Path:
@@ -149,7 +149,17 @@ def _validate(tree: Tree, path: Path) -> Settings:
 
 def _hub_mistake(model: Tree) -> str:
     base, revision = model.get("base"), model.get("revision")
-    if isinstance(base, str) and base and not base.startswith("/") and not revision:
+    if not isinstance(base, str) or not base:
+        return ""
+    if base.startswith("/"):
+        return (
+            f"model.base is the path {base}, but model.revision is set too: leave one out."
+            if revision
+            else ""
+        )
+    if not is_hub_id(base):
+        return f"model.base is {base}, neither a folder nor a hub id (OWNER/NAME)."
+    if not revision:
         return f"model.base is {base}, a hub id without model.revision (and not a folder): pin its commit, or give a folder."
     return ""
 
@@ -164,7 +174,7 @@ def _sentence(error: Mapping[str, Any]) -> str:
         if isinstance(error["input"], (str, int, float, bool, type(None)))
         else type(error["input"]).__name__
     )
-    message = str(error["msg"])
+    message = str(error["msg"]).removeprefix("Value error, ")
     return f"{name} is {given[:60]}: {message[0].lower()}{message[1:]}."
 
 

@@ -10,7 +10,7 @@ from tasks.core.errors import SettingsError
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_loads_and_opens_with_its_purpose(name: str) -> None:
-    sets = ["model.revision=abc"] if name == "guide" else []
+    sets = ["model.revision=" + 40 * "a"] if name == "guide" else []
     assert read_settings(name, sets).workspace.is_absolute()
     text = (Path(__file__).parents[2] / "deployments" / "recipes" / f"{name}.yaml").read_text(
         encoding="utf-8"
@@ -47,6 +47,10 @@ def test_all_mistakes_are_told_at_once_with_value_limit_and_cure() -> None:
         ("- a list", "not a mapping"),
         ("training: 5", "training is 5"),
         ("model: {base: mistralai/Mistral-7B-v0.1}", "without model.revision"),
+        ("model: {base: mistralai/Mistral-7B-v0.1, revision: main}", "revision is 'main': give a commit"),
+        ("model: {base: a/b/c, revision: " + 40 * "a" + "}", "neither a folder nor a hub id"),
+        ("model: {base: /no/such/folder, revision: " + 40 * "a" + "}", "leave one out"),
+        ("registry: {name: 'support/assistant'}", "name is 'support/assistant': use letters"),
         ("x: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
     ],
 )

@@ -74,7 +74,9 @@ def crowd() -> list[dict[str, Any]]:
     return rows
 
 
-def test_no_two_kept_rows_are_nearly_equal_and_no_twin_straddles_the_split(crowd: list[dict[str, Any]]) -> None:
+def test_no_two_kept_rows_are_nearly_equal_and_no_twin_straddles_the_split(
+    crowd: list[dict[str, Any]],
+) -> None:
     for duplicates in ("near", "exact", "off"):
         verdict = judged(crowd, duplicates=duplicates)
         kept = np.flatnonzero(verdict.fates == Fate.KEPT)
@@ -103,7 +105,9 @@ def test_rows_that_share_only_half_their_words_are_both_kept() -> None:
 def test_the_verdicts_do_not_depend_on_files_or_their_order(crowd: list[dict[str, Any]]) -> None:
     whole = dict(zip([one["row_id"] for one in crowd], judged(crowd).fates.tolist(), strict=True))
     shuffled = random.Random(9).sample(crowd, len(crowd))
-    again = dict(zip([one["row_id"] for one in shuffled], judged(shuffled, cuts=7).fates.tolist(), strict=True))
+    again = dict(
+        zip([one["row_id"] for one in shuffled], judged(shuffled, cuts=7).fates.tolist(), strict=True)
+    )
     assert again == whole
 
 
@@ -142,7 +146,9 @@ def test_a_row_without_a_time_is_on_no_side_of_a_split_by_time() -> None:
 
 
 def test_a_requester_is_known_by_name_without_regard_to_case_and_blanks() -> None:
-    same = hash_rows([row(1, "a", requester=" User 1 "), row(2, "b", requester="user 1"), row(3, "c", requester="")])
+    same = hash_rows(
+        [row(1, "a", requester=" User 1 "), row(2, "b", requester="user 1"), row(3, "c", requester="")]
+    )
     keys = same["requester"].to_pylist()
     assert keys[0] == keys[1] != keys[2] == same["conversation"].to_pylist()[2]
 
@@ -156,7 +162,9 @@ def test_one_requester_gives_no_more_than_the_limit_to_training() -> None:
 
 
 def test_equal_texts_are_equal_without_regard_to_case_and_blanks() -> None:
-    assert fingerprint(words_of(["How  do I\nstart?", "So."])) == fingerprint(words_of(["how do i start?", "so."]))
+    assert fingerprint(words_of(["How  do I\nstart?", "So."])) == fingerprint(
+        words_of(["how do i start?", "so."])
+    )
     assert fingerprint(words_of(["a b", "c"])) != fingerprint(words_of(["a", "b c"]))
 
 

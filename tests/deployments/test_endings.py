@@ -1,0 +1,132 @@
+"""How a command ends: one JSON object, the exit code of what is so now, and no second traceback."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from deployments.cli import cli
+from deployments.printing import keep_traceback
+from flows.environment import prepare
+from tasks.core.errors import ServiceError, SettingsError
+from tasks.core.settings import ModelSettings, Settings
+
+ENDINGS = [
+    ("promoted", ["champion"], 0),
+    ("skipped", ["champion"], 0),
+    ("kept", ["champion"], 0),
+    ("skipped", [], 5),
+    ("kept", [], 5),
+    ("awaiting-approval", ["old"], 5),
+]
+
+
+@pytest.mark.parametrize(("status", "aliases", "code"), ENDINGS)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_required_promotion_is_decided_by_the_alias(
+    as_json: bool, status: str, aliases: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "summary.txt").write_text("the summary")
+    outcome = {"schema": 1, "status": status, "reason": "Because.", "run_dir": str(tmp_path)}
+    monkeypatch.setattr("flows.preflight.look_first", lambda *_, **__: None)
+    monkeypatch.setattr("flows.environment.prepare", lambda _workspace: None)
+    monkeypatch.setattr(
+        "flows.running.run_retrain", lambda _settings, _tell: {**outcome, "model": {"aliases": aliases}}
+    )
+    words = [
+        "run",
+        "demo",
+        "--require-promotion",
+        "--workspace",
+        str(tmp_path),
+        *(["--json"] if as_json else []),
+    ]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == code
+    if as_json:
+        told: dict[str, Any] = json.loads(done.stdout)
+        assert told["status"] == status
+        assert told.get("error", {}).get("type") == ("BelowBar" if code else None)
+    else:
+        assert done.stdout == "the summary\n"
+    assert ("is not champion: Because." in done.stderr) == bool(code)
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/freshtune"])
+def test_a_workspace_that_cannot_be_one_is_a_mistake_in_the_settings(place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="cannot be the workspace"):
+        prepare(tmp_path / place)
+
+
+def test_a_bug_in_a_place_that_cannot_be_written_keeps_its_traceback_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    try:
+        raise KeyError("the bug")
+    except KeyError:
+        kept = keep_traceback(tmp_path / "file" / "logs")
+    assert "the bug" in kept.read_text()
+
+
+@pytest.mark.parametrize("fault", ["answer", "start"])
+def test_a_prefect_that_is_away_is_a_service_and_told_without_its_password(
+    fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import running
+
+    class Client:
+        def __enter__(self) -> "Client":
+            if fault == "start":
+                raise RuntimeError("Timed out while attempting to connect")
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            """Close nothing."""
+
+        def api_healthcheck(self) -> Exception:
+            return ConnectionError("refused")
+
+    monkeypatch.setenv("PREFECT_API_URL", "http://me:hidden@127.0.0.1:9/api")
+    monkeypatch.setattr(running, "get_client", lambda **_: Client())
+    with pytest.raises(ServiceError, match=r"Prefect at 127\.0\.0\.1:9 does not answer") as caught:
+        running.run_retrain(Settings(), lambda _step: None)
+    assert "hidden" not in str(caught.value)
+    assert caught.value.exit_code == 6
+
+
+@pytest.mark.parametrize(("away", "kind"), [(True, ServiceError), (False, KeyError)])
+def test_a_prefect_that_went_away_is_not_a_bug_and_a_bug_is(
+    away: bool, kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import running
+
+    answers = iter([None, ServiceError("Prefect is away.", cure="Start it.") if away else None])
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise KeyError("what its client raised")
+
+    monkeypatch.setattr(running, "_prefect_away", lambda: next(answers))
+    monkeypatch.setattr(running, "retrain", fail)
+    with pytest.raises(kind):
+        running.run_retrain(Settings(workspace=tmp_path), lambda _step: None)
+
+
+def test_what_a_run_depends_on_is_settled_before_any_key_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from flows.retrain import _settled
+
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(workspace=Path("relative"))
+    assert settings.workspace == tmp_path / "relative"
+    assert Settings().workspace == tmp_path / ".freshtune"
+    assert _settled(settings).model.dtype == "float32"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    assert _settled(settings).model.dtype == "bfloat16"
+    named = Settings(model=ModelSettings(dtype="float16"))
+    assert _settled(named) == named
