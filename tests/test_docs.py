@@ -26,7 +26,7 @@ def text_of(path: Path) -> str:
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_command_in_a_document_exists_with_its_options(path: Path) -> None:
     for command, rest in COMMAND.findall(text_of(path)):
-        group = cli.commands[command] if command in cli.commands else None
+        group = cli.commands.get(command)
         inner = rest.split()[:1] if isinstance(group, click.Group) else []
         said = CliRunner().invoke(cli, [command, *inner, "--help"])
         assert said.exit_code == 0, f"freshtune {command}"
