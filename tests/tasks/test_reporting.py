@@ -92,8 +92,8 @@ def test_a_promoted_run_is_recorded_when_mlflow_and_prefect_go_away(
 def test_what_is_sent_or_shared_names_no_path(tmp_path: Path, followed: Journal) -> None:
     settings = Settings(
         workspace=tmp_path / "of-a-person",
-        logs={"paths": ("/home/acme/logs.jsonl",)},  # type: ignore[arg-type]
-        quality={"suites": "/home/acme/suites"},  # type: ignore[arg-type]
+        logs={"paths": ("/srv/acme/logs.jsonl",)},  # type: ignore[arg-type]
+        quality={"suites": "/srv/acme/suites"},  # type: ignore[arg-type]
     )
     followed.parts["x"] = "acme.jsonl"
     with recorded(settings) as run:

@@ -23,10 +23,12 @@ BROKEN: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             "question is not a dump": raw("3", question_chars=100_001),
             "reply is not a dump": raw("4", reply_chars=100_001),
             "conversation has a sound length": raw("5", turns=1001),
-            "created is a time": raw("6", created_is_a_time=False),
             "created is plausible": raw("7", created_is_plausible=False),
         },
-        "info": {"has a conversation id": raw("8", has_conversation=False)},
+        "info": {
+            "created is a time": raw("6", created_is_a_time=False),
+            "has a conversation id": raw("8", has_conversation=False),
+        },
     },
     "clean_logs": {
         "warning": {
