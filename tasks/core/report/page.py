@@ -116,7 +116,7 @@ def _gain_note(summary: RunSummary) -> str:
     groups = next((gain["groups"] for gain in summary.gains.values() if "groups" in gain), None)
     share = f"{100 * confidence:g} % " if confidence else ""
     count = f" ({groups:,.0f} of them)" if groups else ""
-    return f"Each bar is the {share}interval over resampled requesters{count}; the dashed line is no gain."
+    return f"Each bar is the {share}interval over requesters, each left out once{count}; the dashed line is no gain."
 
 
 def _facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:
