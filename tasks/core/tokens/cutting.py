@@ -62,7 +62,7 @@ def shorten(tokenizer: Any, prompts: Sequence[Prompt]) -> None:
     All are rendered and encoded together, round by round; most fit after one.
     """
     for prompt in prompts:
-        if prompt.budget <= 0:
+        if prompt.budget < prompt.around:
             prompt.ids = None
     while over := [prompt for prompt in prompts if prompt.excess > 0]:
         lone = [prompt for prompt in over if len(prompt.messages) == 1]

@@ -44,14 +44,14 @@ def render(tokenizer: Any, conversations: Sequence[Sequence[Message]], *, prompt
 def encode_all(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """Turn texts into token ids, adding nothing: the template has said it all.
 
-    Many texts go to the tokenizer's backend in one call, without the masks and offsets that nobody reads: 0.65 ms
-    instead of 1.05 for two texts of 570 tokens.
+    Many texts go to the tokenizer's backend in one call, without the masks and offsets that nobody reads: about
+    a sixth of the time is saved.
     """
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     if len(texts) < FEW or not hasattr(backend, "encode_batch_fast"):
         return [list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) for text in texts]
     tokenizer("", add_special_tokens=False)  # leaves the backend without truncation and padding
-    return [list(one.ids) for one in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+    return [one.ids for one in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
 def decode_all(tokenizer: Any, rows: Sequence[Sequence[int]]) -> list[str]:
