@@ -116,7 +116,7 @@ def _reply(model: Any, tokenizer: Any, row: TokenRow, max_new_tokens: int) -> di
     return {
         "row_id": row.row_id,
         "question": question_of(tokenizer, tokenizer.decode(prompt)),
-        "reference": tokenizer.decode(row.ids[row.prompt_length :], skip_special_tokens=True),
+        "reference": tokenizer.decode(row.ids[row.prompt_length :], skip_special_tokens=True).strip(),
         "reply": reply.text,
         "stopped": reply.stopped,
     }
