@@ -178,6 +178,8 @@ class CleaningSettings(Section):
     """Take `Human:`, `### Response:` and the like off the beginning of a text."""
     redact: bool = True
     """Replace personal data and secrets by placeholders such as `<EMAIL_1>`, the same within a conversation."""
+    redactor: Literal["patterns", "presidio"] = "patterns"
+    """Who finds personal data: our checked patterns, or these and Microsoft Presidio (extra `presidio`)."""
     known_names: bool = True
     """Replace the names of requester and agent, known from the log's own columns, where they occur in the text."""
     detect_language: bool = True

@@ -86,7 +86,7 @@ def _clean(
         cut = [_cut(text, role, rules, told) for text, role in zip(normal, roles, strict=True)]
         clean = _unify(cut, roles, told) if rules.prompt_styles else cut
         if rules.redact:
-            clean, found = redact_conversation(clean, names)
+            clean, found = redact_conversation(clean, names, rules.redactor)
             changes.update(found)
         guarded = [neutralize_markers(text) for text in clean]
         if guarded != clean:

@@ -10,14 +10,14 @@ from functools import partial
 
 from tasks.core.text.personal_data.bank_numbers import find_cards, find_ibans
 from tasks.core.text.personal_data.gates import open_gates
+from tasks.core.text.personal_data.keys_and_codes import find_codes, find_headers, find_introduced_keys
 from tasks.core.text.personal_data.known_keys import find_blocks, find_long_keys, find_vendor_keys
 from tasks.core.text.personal_data.known_names import Spelling, find_name, spellings
 from tasks.core.text.personal_data.mail_addresses import find_emails, find_handles, find_spelled_emails
 from tasks.core.text.personal_data.net_addresses import find_ipv4, find_ipv6, find_link_secrets
 from tasks.core.text.personal_data.passwords import (
-    find_codes,
-    find_headers,
-    find_introduced_keys,
+    find_farther_passwords,
+    find_pairs,
     find_passwords,
     find_passwords_before,
     find_phrases,
@@ -37,6 +37,8 @@ FINDERS: dict[str, tuple[Callable[[View], Iterable[Finding]], ...]] = {
     "handle": (find_handles,),
     "link": (find_link_secrets,),
     "password": (find_passwords,),
+    "password farther": (find_farther_passwords,),
+    "pair": (find_pairs,),
     "password after": (find_passwords_before,),
     "key": (find_introduced_keys,),
     "code": (find_codes,),
@@ -54,13 +56,18 @@ FINDERS: dict[str, tuple[Callable[[View], Iterable[Finding]], ...]] = {
 }
 
 
-def redact_conversation(texts: Sequence[str], names: Sequence[str] = ()) -> tuple[list[str], dict[str, int]]:
+def redact_conversation(
+    texts: Sequence[str], names: Sequence[str] = (), redactor: str = "patterns"
+) -> tuple[list[str], dict[str, int]]:
     """Replace personal data by `<KIND_n>`, equal values by the same placeholder in all texts of a conversation.
 
-    Gives the texts and how many of each kind were replaced. `names` are those that the log's columns know. Redacting the
-    result again changes nothing.
+    Gives the texts and how many of each kind were replaced. `names` are those that the log's columns know; `redactor`
+    is `patterns`, or `presidio` for Presidio's findings as well. Redacting the result again changes nothing.
+
+    Raises:
+        SettingsError: Presidio is asked for and not installed.
     """
-    look = partial(_find, known=spellings(names))
+    look = partial(_find, known=spellings(names), redactor=redactor)
     first = [look(text) for text in texts]
     if not any(first):
         return list(texts), {}
@@ -101,14 +108,18 @@ def personal_data_left(text: str) -> bool:
 
 def find_personal_data(text: str, names: Sequence[str] = ()) -> list[Finding]:
     """Find what one pass replaces, in order and without overlaps; what it brings to light is for the next pass."""
-    return _find(text, spellings(names))
+    return _find(text, spellings(names), "patterns")
 
 
-def _find(text: str, known: Sequence[Spelling]) -> list[Finding]:
+def _find(text: str, known: Sequence[Spelling], redactor: str) -> list[Finding]:
     plain = plain_form(text)
     gates, lowered = open_gates(plain), plain.lower()
     findings = [finding for gate in gates for find in FINDERS[gate] for finding in find(View(plain, lowered))]
     for spelling in known:
         if spelling.lowered in lowered:
             findings += find_name(plain, lowered, spelling)
+    if redactor == "presidio":
+        from tasks.core.text.personal_data.presidio_finding import find_with_presidio
+
+        findings += find_with_presidio(text)
     return settle(findings, text) if findings else findings

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-LINK = r"[\"'`*]{0,2}(?:[ \t]?[:=>]|[ \t]?[\"'`]|[ \t](?:lautet|is|was|ist|war|est|es|era)[ \t:]|[ \t][^\s]*[0-9])"
+LINK = r"[\"'`*]{0,2}(?:[ \t]?[:=>]| ?->| - |[ \t]?[\"'`]|[ \t](?:lautet|is|was|ist|war|est|c'est|es|era)[ \t:]|[ \t][^\s]*[0-9])"
 REFERENCES = (
-    r"order|purchase|sales|\bpo|customer|invoice|ticket|case|ref|r\?f|booking|tracking|shipment|contra|rma|transaction|receipt|reserva"
+    r"order|purchase|sales|inv\.|paket|p\?ckchen|\bpo|customer|invoice|ticket|case|ref|r\?f|booking|tracking|shipment|contra|rma|transaction|receipt|reserva"
     r"|r\?serva|incident|parcel|complaint|bestell|auftr|kunde|rechnung|vertrag|vorgang|konto|sendung|aktenzeichen|buchung|reklamation"
     r"|commande|factur|dossier|colis|pedido|client|env\?o|acc|member|policy|subscription|confirmation|kd|\bre|mitglied|schaden"
-    r"|versicherung|fall|compte|cuenta|p\?liza"
+    r"|versicherung|fall|compte|cuenta|p\?liza|request|anfrage"
 )
 GATES = {
     "mail": r"[^\s]@[^\s]|%40",
@@ -23,9 +23,11 @@ GATES = {
     "handle": r"(?:^|[^a-z0-9])@[a-z_?]",
     "link": r"://[^\s/?#<>\"'`]+@|(?:[?&#;]|%3f|%26)[\w.\[\]?-]+(?:=|%3d)",
     "password": rf"(?:pass(?:wor[dt]|wd|code|phrase|e)?|pwd?|kennwort|mdp|contrase[?n]a|clave){LINK}",
+    "password farther": r"(?:passwor[dt]|passe|kennwort|contrase[?n]a) [^\n]*[0-9]",
+    "pair": r"(?:zugangsdaten|logindaten|login data|credentials|identifiants|credenciales)[ :=]",
     "password after": r" (?:is|was|as|ist|war|als|est|es|como) (?:my|the|our|your|mein|das|unser|dein|mon|le|mi|la) "
     r"(?:(?:new|old|neues|altes|wifi|wlan) )?(?:mot de )?(?:pass|pw|kennwort|mdp|contrase)",
-    "key": rf"(?:secret|token|key|schl\?ssel|cl\?|clave)(?: api| wifi| de la api)?{LINK}",
+    "key": rf"(?:secret|token|key(?:_base)?|schl\?ssel|cl\?|clave|sess(?:ion)?[_-]?(?:id|key|token)?)(?: api| wifi| de la api)?{LINK}",
     "phrase": r"phrase[ \t]?[:=]",
     "header": r"authorization[\"']? ?[:=]|bearer [^\s]{6}|basic [a-z0-9+/]{8}|curl ",
     "block": r"-----BEGIN ",
@@ -38,14 +40,14 @@ GATES = {
 # Gates of what holds three digits. They stand apart since counted repeats beside other patterns make RE2's automaton
 # grow, and since three of four texts have no three digits.
 LATE_GATES = {
-    "reference": rf"(?:{REFERENCES})[a-z?]*(?:[ ._:=#\[(\"'?-]+(?:numbers?|nummern?|num.ro|code|ref|reference|ids?|nos?|nr|num|n|is|ist"
+    "reference": rf"(?:{REFERENCES})[a-z?]*(?:[ ._:=#\[(\"'?-]+(?:numbers?|nummern?|num.ro|code|ref|reference|confirmation|ids?|nos?|nr|num|n\.?|is|ist"
     r"|lautet|est|es))*[ ._:=#\[(\"'?-]*[a-z0-9/_-]*[0-9][a-z0-9/_-]*[0-9][a-z0-9/_-]*[0-9]|aktenzeichen",
     "code": r"(?:c[o?]de|c[o?]digo|\b(?:pin|tan|puk|otp|cvv|cvc))[^0-9\n]*[0-9]",
     "iban": r"[a-z]{2}[0-9]{2}[ -]?[a-z0-9][a-z0-9 -]*[0-9][a-z0-9 -]*[0-9]",
     "phone": r"(?:\+ ?[1-9]|0[0-9]|\(0[1-9]|\([2-9])(?:[ ()./-]*[0-9]){5}"
     r"|[2-9][0-9][0-9][ .-][0-9][0-9][0-9][ .-]?[0-9][0-9][0-9][0-9]"
     r"|(?:phone|t[e?]l|mobil|cell|call|ring|dial|text|fax|whatsapp|sms|hotline|handy|ruf|r\?ckruf|erreichbar|durchwahl|portable|appelez"
-    r"|m[o?]vil|ll[a?]mame|\b[mtf]:)[a-z?]*(?:[ :.=\"'>]+(?:number|nummer|no|nr|num|is|ist|est|es|lautet|at|on|under|unter|the|am|au|al|me"
+    r"|m[o?]vil|ll[a?]mame|\b[mtf]:)[a-z?]*(?:[ :.=\"'>#-]+(?:number|nummer|no|nr|num|is|ist|est|es|lautet|at|on|under|unter|the|am|au|al|me"
     r"|us|mich|uns)?)*[(+]?[0-9](?:[ ()./-]*[0-9]){6}"
     r"|[0-9] (?:is|ist|est|es) (?:(?:my|mein|meine|the|die|das|mon|mi|el|le) )?"
     r"(?:phone|mobil|cell|landline|telephone|handy|telefon|rufnummer|portable|m[o?]vil)",

@@ -1,5 +1,7 @@
 """Names known from the log's own columns: who asked and who answered, where the text speaks of them."""
 
+import re
+import string
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -42,17 +44,15 @@ def _spellings(given: str) -> tuple[Spelling, ...]:
 
 
 def _other_spellings(name: str) -> list[Spelling]:
-    parts = name.replace(",", " ").split()
-    found = [Spelling(" ".join(name.split()), capital=False, name=name)] if len(parts) > 1 else []
-    if len(parts) == 1 and name.count(".") == 1:
-        found.append(Spelling(name.replace(".", " "), capital=False, name=name))
-    if len(parts) > 1:
-        found += [Spelling(part, capital=True, name=name) for part in parts if _may_stand_for(part)]
+    """Give the spellings of a full name, or of a handle made of one such as `anna.sand7`."""
+    halves = re.split("[._-]", name.rstrip(string.digits))
+    is_full = len(halves) == 2 and all(len(half) > 2 and half.isalpha() for half in halves)
+    parts = halves if is_full else name.replace(",", " ").split()
+    found = [Spelling(" ".join(parts), capital=False, name=name)] if len(parts) > 1 else []
+    found += [Spelling(part, capital=True, name=name) for part in parts if found and _may_stand_for(part)]
     if not name.isascii():
-        found += [
-            one._replace(lowered=_unaccented(one.lowered))
-            for one in [Spelling(name, capital=False, name=name), *found]
-        ]
+        whole = Spelling(name, capital=False, name=name)
+        found += [one._replace(lowered=_unaccented(one.lowered)) for one in (whole, *found)]
     return found
 
 

@@ -12,6 +12,7 @@ from tasks.core.text.personal_data.gates import spans_of
 from tasks.core.text.personal_data.known_keys import is_random
 from tasks.core.text.personal_data.placeholders import Finding
 from tasks.core.text.personal_data.view import View, line_before
+from tasks.core.text.personal_data.words import VERSIONED
 
 IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?!\.?\w|[+~]|-[0-9]{1,6}(?![.0-9]))")
 # What stands before an address is looked at after it is found: a pattern that begins with digits is searched fast.
@@ -19,11 +20,12 @@ INSIDE = re.compile(r"(?:[\w.]|[A-Za-z][-_])$")
 # Loopback, this host, masks and public resolvers: they lead to nobody.
 NOBODY = ("127.", "0.", "255.")
 RESOLVERS = frozenset(("8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9"))
-VERSION_BEFORE = re.compile(
-    r"(?:\b(?:v|ver|vers|versi[oó]n(?:en|s)?|release|build|firmware|fw|drivers?|treiber|kernel|rev|revision|patch|fassung"
-    r"|section|sect|chapter|kapitel|abschnitt|absatz|paragraph|clause|figure|table|oid|edge|chrome|firefox|thunderbird"
-    r"|up(?:grade|date)d?(?: (?:from|to|von|auf))?(?: [0-9.]{5,15} (?:to|auf))?)\b|§)[\s:.#=]{0,3}$",
-    re.IGNORECASE,
+WORD_BEFORE = re.compile(r"([^\W\d_]+|§)[\s:.#=]{0,3}$")
+UPGRADE_BEFORE = re.compile(
+    r"up(?:grade|date)d?(?: (?:from|to|von|auf))?(?: [0-9.]{5,15} (?:to|auf))? $", re.IGNORECASE
+)
+ADDRESS_BEFORE = re.compile(
+    r"(?:\bip\b|addres|adres|server|host|gateway|dns|ping|\bfrom|\bvon|[@/\\\[(])[^.]{0,20}$", re.IGNORECASE
 )
 HEX_BEFORE = re.compile("[0-9A-Fa-f]{0,4}$")
 COLONS = re.compile(":[0-9A-Fa-f]{0,4}:")
@@ -41,7 +43,7 @@ PARAMETER = re.compile(
 SECRET_NAME = re.compile(
     r"(?:[\w.-]*[._-])?(?:(?:access|auth|api|id|refresh|reset|client|session|csrf|xsrf|security|login|user|app)[._-]?)?"
     r"(?:token|secret|passw(?:or[dt])?|passphrase|passwd|pwd|kennwort|contrase(?:ñ|n|%c3%b1)a|mdp|api[._-]?key|apikey|jwt|signature"
-    r"|credentials?|accesskeyid|access[._-]?key|private[._-]?key)",
+    r"|credentials?|accesskeyid|(?:access|private|auth|secret|shared)[._-]?key)",
     re.IGNORECASE,
 )
 DOUBTFUL_NAME = re.compile(
@@ -60,9 +62,17 @@ def find_ipv4(view: View) -> Iterator[Finding]:
             max(parts) < 256
             and not INSIDE.search(before)
             and not _leads_to_nobody(value)
-            and not VERSION_BEFORE.search(before)
+            and not _is_version(parts, before)
         ):
             yield Finding(*match.span(), "IP", value)
+
+
+def _is_version(parts: list[int], before: str) -> bool:
+    """Say whether four parts are rather a version: by the word before, or all small where no address is spoken of."""
+    if parts[0] < 10 and max(parts) < 25 and not ADDRESS_BEFORE.search(before):
+        return True
+    word = WORD_BEFORE.search(before)
+    return word is not None and (word[1].lower() in VERSIONED or UPGRADE_BEFORE.search(before) is not None)
 
 
 def _leads_to_nobody(address: str) -> bool:

@@ -8,16 +8,18 @@ from tasks.core.text.personal_data.view import View, line_before
 
 # Runs of what numbers are written with; a pattern that begins with a class of characters is searched fast.
 RUN = re.compile(r"[+(0-9][( 0-9]{0,2}(?:[ ()./+-]{0,3}[0-9]){6,}+")
-BEGIN = r"(?<![\w+])(?<![0-9][.,:/-])(?<![0-9A-Za-z][/-])"
+BEGIN = r"(?<![0-9][.,:/-])(?<![0-9A-Za-z][/-])"
 END = r"(?![0-9A-Za-z])(?![.,:/-][0-9])"
-INTERNATIONAL = r"(?:\+ ?|00)[1-9](?:[ ()./-]{0,3}[0-9]){6,14}"
+INTERNATIONAL = r"(?:\(?\+ ?|00)[1-9](?:[ ()./-]{0,3}[0-9]){6,14}"
 NATIONAL = (
     r"(?:\(0[1-9][0-9]{0,4}\) ?|0[1-9][0-9]{0,4}(?: ?[/-] ?|[ .]))[0-9](?:[ /.-]?[0-9]){4,9}|0[1-9](?:[ .-]?[0-9]{2}){4}"
     # German and British mobiles are known without any separator
     r"|0(?:1[5-7][0-9]{8,9}|7[0-9]{9})"
 )
 AMERICAN = r"(?:1[ .-]?)?(?:\([2-9][0-9]{2}\)[ -]?|[2-9][0-9]{2}[ .-])[0-9]{3}[ .-]?[0-9]{4}"
-NUMBER = re.compile(f"{BEGIN}(?:(?:{INTERNATIONAL}){END}|(?:{NATIONAL}){END}|(?:{AMERICAN}){END})")
+NUMBER = re.compile(
+    rf"(?<![\w+])(?:(?:{INTERNATIONAL}){END}|{BEGIN}(?:(?:{NATIONAL}){END}|(?:{AMERICAN}){END}))"
+)
 ANY = re.compile(rf"[(+]?[0-9](?:[ ()/.-]{{0,3}}[0-9]){{6,14}}{END}")
 PHONE_WORDS = (
     "phone", "tel", "tél", "mobil", "cell", "call", "ring", "dial", "text", "fax", "whatsapp", "sms", "hotline", "handy", "ruf", "erreichbar",
@@ -93,16 +95,10 @@ def _is_phone(number: str) -> bool:
     digits = sum(map(len, groups))
     if DATE.search(number):
         return False
-    if number.startswith(("+", "00")):
-        return digits >= (
-            7
-            if number[0] == "+" and len(groups) > 1
-            else 9
-            if number[0] == "+"
-            else 11
-            if len(groups) > 1
-            else 12
-        )
+    if "+" in number:
+        return digits >= (7 if len(groups) > 1 else 9)
+    if number.startswith("00"):
+        return digits >= (11 if len(groups) > 1 else 12)
     if all(len(group) == 2 for group in groups):
         return digits == 10
     round_numbers = len(groups) == 3 and all(group.endswith("0") for group in groups)
