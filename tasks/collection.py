@@ -31,4 +31,5 @@ def collect_logs(draft: Draft, shard: LogShard, shape: Shape) -> RawLogs:
     write_table(draft.folder / ROWS, rows)
     write_ledger(draft.folder, "collection", entries)
     counts = account({"in": len(rows) + len(entries)}, len(rows), entries)
-    return draft.seal(RawLogs, counts=counts)
+    left_out = sum(part.left_out for part in parts)
+    return draft.seal(RawLogs, counts=counts | {"left_out": left_out})

@@ -32,4 +32,5 @@ def _counts(threaded: Threaded, source: MessageRows) -> dict[str, int]:
     """Count conversations, and the messages of the shard that could not be read at all."""
     bad = source.counts["rejected"]
     units = len(threaded.table) + len(threaded.entries) + bad
-    return account({"in": units, "quarantined": bad}, len(threaded.table), threaded.entries)
+    counts = account({"in": units, "quarantined": bad}, len(threaded.table), threaded.entries)
+    return counts | {"left_out": threaded.left_out}

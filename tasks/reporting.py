@@ -32,6 +32,7 @@ from tasks.core.receipts import (
 from tasks.core.registry.client import CHAMPION, open_registry
 from tasks.core.report.figures import loss_curve
 from tasks.core.report.gathering import (
+    count_left_out,
     count_reasons,
     count_rows,
     first_of,
@@ -56,6 +57,9 @@ from tasks.core.report.tables import (
     terminal_summary,
 )
 from tasks.core.settings import Settings
+from tasks.core.store.digests import digest_bytes
+from tasks.core.store.keys import code_digest, key_of
+from tasks.core.store.locks import exclusive
 from tasks.core.store.quarantine import TABLE, write_quarantine
 from tasks.core.store.rows import read_rows
 from tasks.lid import Journal, journal, only_shown
@@ -142,7 +146,7 @@ def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None)
     receipts, place = run.journal.receipts, run.settings.workspace
     table, doors = run.folder / TABLE, gather_quality(receipts, place)
     write_quarantine(table, receipts, place, run.journal.sources)
-    build_data_docs(doors, run.folder / DATA_DOCS)
+    _document(run, doors)
     return RunSummary(
         status=status,
         reason=reason,
@@ -154,7 +158,7 @@ def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None)
         changes=gather_changes(receipts, place),
         redaction=read_scores(),
         lengths=gather_lengths(receipts, place),
-        notes=list(run.journal.notes),
+        notes=_notes(run),
         steps=[{name: getattr(step, name) for name in TOLD} for step in run.journal.steps],
         model=_model(run),
         metrics={one.who: one.metrics for one in receipts if isinstance(one, Evaluation)},
@@ -171,6 +175,27 @@ def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None)
         samples=gather_samples(receipts, place),
         error=error,
     )
+
+
+def _document(run: Run, doors: list[dict[str, Any]]) -> None:
+    """Give the run its Data Docs; the same doors are drawn once, since loading Great Expectations takes seconds."""
+    told = digest_bytes(json.dumps(doors, sort_keys=True).encode())
+    key = key_of("data_docs", code_digest("tasks.core.quality.data_docs"), told, ("great-expectations",))
+    kept = run.settings.workspace / DATA_DOCS / key
+    with exclusive(run.settings.workspace / "locks" / f"{DATA_DOCS}-{key}.lock"):
+        if not kept.exists():
+            aside = kept.with_suffix(".writing")
+            shutil.rmtree(aside, ignore_errors=True)
+            build_data_docs(doors, aside)
+            aside.rename(kept)
+    shutil.copytree(kept, run.folder / DATA_DOCS)
+
+
+def _notes(run: Run) -> list[str]:
+    """Say what was found out on the way."""
+    count = count_left_out(run.journal.receipts)
+    left_out = f"{count:,} turns of neither side (system messages, internal notes) were left out."
+    return [*run.journal.notes, *([left_out] if count else [])]
 
 
 def _model(run: Run) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def write_forms(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Path]:
             },
             "messages": [
                 {"role": "user", "content": f"{row['subject']}\n\n{row['body']}"},
+                {"role": "system", "content": "closed by the nightly job"},
                 {"role": "assistant", "content": row["reply"]},
             ],
         }
@@ -102,6 +103,7 @@ def test_every_form_of_the_same_conversations_gives_the_same_examples(
     assert counts["a.csv"][0] == 40
     notes = {name: one[0]["notes"][0] for name, one in told.items()}
     assert notes["turns.jsonl"].startswith("Read as turns in messages")
+    assert "40 turns of neither side" in told["turns.jsonl"][0]["notes"][1]
     assert all(note.startswith("Read as columns") for name, note in notes.items() if name != "turns.jsonl")
 
 

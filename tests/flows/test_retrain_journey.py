@@ -97,6 +97,8 @@ def test_equal_content_is_a_hit_under_another_name(settings: Settings, first: To
     assert built(told) == []
     assert told[0]["status"] == "skipped"
     assert told[0]["model"]["version"] == first[0]["model"]["version"]
+    docs = [Path(one[0]["run_dir"]) / "data_docs" / "index.html" for one in (first, told)]
+    assert docs[0].read_bytes() == docs[1].read_bytes()
 
 
 def test_a_deleted_artifact_is_built_again_and_nothing_else(settings: Settings, first: Told) -> None:

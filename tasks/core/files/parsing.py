@@ -6,10 +6,8 @@ integers and keeps the last of repeated keys. A record that passes can be writte
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from io import BytesIO
 from math import isfinite
 from typing import Any, NoReturn
@@ -75,13 +73,6 @@ def count_blank(data: bytes, first_line: int = 1) -> int:
 
 def _without_bom(data: bytes, first_line: int) -> bytes:
     return data.removeprefix(BOM) if first_line == 1 else data
-
-
-def row_id(raw: bytes, seen: Counter[str]) -> str:
-    """Hash a row's own bytes, so that it is named the same wherever it lies; the second of equal rows gets `-2`."""
-    name = blake2b(raw, digest_size=8).hexdigest()
-    seen[name] += 1
-    return name if seen[name] == 1 else f"{name}-{seen[name]}"
 
 
 def parse_line(raw: bytes) -> Record | Unreadable:

@@ -40,10 +40,11 @@ Numbers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Threaded:
-    """The conversations that begin in one shard."""
+    """The conversations that begin in one shard; `left_out` are the messages of other roles."""
 
     table: pa.Table
     entries: list[Entry]
+    left_out: int
 
 
 def message_chunk(chunk: Chunk, shape: Shape) -> tuple[pa.Table, list[Entry]]:
@@ -108,7 +109,7 @@ def conversations(path: Path, number: int, shape: Shape) -> Threaded:
                 entries.append(Entry(_name(name), line, "quarantined", found.rule, found.reason, row=private))
             else:
                 rows.append({**found, "row_id": _row_name(found, place), "line": line})
-    return Threaded(table_of(rows, SCHEMA), entries)
+    return Threaded(table_of(rows, SCHEMA), entries, sum(row["left_out"] for row in rows))
 
 
 def _ranks(times: pa.ChunkedArray) -> Numbers:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from tasks.core import text
 from tasks.core.fitting.plan import METRICS
-from tasks.core.receipts import Adapter, Evaluation, Receipt, TokenRows
+from tasks.core.receipts import Adapter, Evaluation, RawLogs, Receipt, Threads, TokenRows
 from tasks.core.store.ledger import add_counts
 from tasks.core.store.quarantine import read_columns
 from tasks.core.store.rows import read_rows
@@ -44,6 +44,12 @@ def count_reasons(table: Path) -> dict[str, int]:
         for fate, rule, expectation in zip(*columns, strict=True)
     )
     return dict(rules.most_common())
+
+
+def count_left_out(receipts: Receipts) -> int:
+    """Count the turns of conversations that are of neither side, such as system messages and internal notes."""
+    raw = [part for one in receipts for part in (one.parts if isinstance(one, Threads) else (one,))]
+    return sum(one.counts.get("left_out", 0) for one in raw if isinstance(one, RawLogs))
 
 
 def gather_changes(receipts: Receipts, workspace: Path) -> dict[str, int]:

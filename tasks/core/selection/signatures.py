@@ -11,7 +11,7 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-PERMUTATIONS, SEED, SHINGLE = 128, 42, 3
+PERMUTATIONS, SEED = 128, 42
 SEPARATOR = "\x1f"
 BANDS, VALUES = 21, 6  # 126 of the 128 values
 ODD = np.uint64(0x9E3779B97F4A7C15)

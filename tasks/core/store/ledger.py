@@ -54,10 +54,11 @@ def account(before: Mapping[str, int], kept: int, entries: Iterable[Entry]) -> d
 
 def add_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """Add up the row counts of several shards."""
-    total = Counter(dict.fromkeys(("in", "kept", *FATES), 0))
+    total = dict.fromkeys(("in", "kept", *FATES), 0)
     for part in parts:
-        total.update(part)
-    return dict(total)
+        for name in total:
+            total[name] += part.get(name, 0)
+    return total
 
 
 def check_sum(counts: Mapping[str, int]) -> None:

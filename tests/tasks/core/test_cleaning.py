@@ -410,6 +410,7 @@ def test_every_craft_counts_the_rows_that_it_changed() -> None:
     crafts = "html entities markup mojibake invisible unicode whitespace quoted_mail signature greeting prompt_style marker"
     assert cleaned.changes == {**dict.fromkeys(crafts.split(), 1), "EMAIL": 2}
     assert cleaned.row.keys() == {*ROW, "language_source"}
+    assert cleaned.looked_through
 
 
 def test_crafts_can_be_left_out() -> None:
@@ -417,6 +418,7 @@ def test_crafts_can_be_left_out() -> None:
     text = "Human: write to mira.sand@example.org\n--\nEva"
     cleaned = clean_conversation({**ROW, "question": text}, off)
     assert (cleaned.row["question"], cleaned.changes) == (text, {})
+    assert not cleaned.looked_through
 
 
 def _sample_rows() -> list[dict[str, Any]]:

@@ -400,7 +400,7 @@ def test_personal_data_stands_beside_how_well_it_is_found() -> None:
     unmeasured = Reader(render_page(full_run(redaction={}), None)).text
 
     assert "names 1,690 25.0 % – – e-mail addresses 30 99.1 % 100 % 21.1 %" in text
-    assert "837 invented, labelled rows, not on these logs" in text
+    assert "837 invented, labelled rows, on which the patterns were also mended" in text
     assert (
         "names 1,690 e-mail addresses 30 How much of each kind is found has not been measured" in unmeasured
     )

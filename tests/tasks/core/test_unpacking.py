@@ -3,7 +3,6 @@
 import gzip
 import json
 import random
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from pyarrow import parquet
 from tasks.core.files.containers import kind_of
 from tasks.core.files.cutting import HeldBack
 from tasks.core.files.finding import find_sources
-from tasks.core.files.parsing import row_id
 from tasks.core.files.unpacking import Unpacked, unpack
+from tasks.core.intake.collecting import record_id, tell_apart
 
 DISTANT = ("a.jsonl", "a.csv.zst", "a.parquet", "a.parquet.gz", "ids.json")
 
@@ -45,15 +44,14 @@ def test_equal_records_have_equal_ids_in_every_layout(tmp_path: Path) -> None:
     seen = set()
     for name in ("a.json", "pretty.json", "a.json.gz", "row-a-line.json"):
         results, _ = unpack_here(write(tmp_path / name, FORMS[name][0]), FORMS[name][1])
-        seen.add(tuple(row_id(raw, Counter()) for _, raw, _ in results))
+        seen.add(tuple(record_id(raw) for _, raw, _ in results))
     assert len(seen) == 1
 
 
 def test_the_second_of_equal_rows_has_a_name_of_its_own() -> None:
-    seen: Counter[str] = Counter()
-    first, other, second = (row_id(raw, seen) for raw in (b"a", b"b", b"a"))
-    assert second == f"{first}-2"
-    assert len({first, other, second}) == 3
+    names = tell_apart([record_id(raw) for raw in (b"a", b"b", b"a")])
+    assert names[2] == f"{names[0]}-2"
+    assert len(set(names)) == 3
 
 
 def test_a_table_cut_at_every_byte_gives_whole_rows_and_holds_the_rest_back(tmp_path: Path) -> None:
