@@ -7,13 +7,14 @@ errors) are left out: the settings' values are in the key themselves and the oth
 
 import ast
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 from tasks.core.store.digests import digest_bytes, digest_value
 
+HOUSE = Path(__file__).parents[3]
 OURS = ("tasks.core", "expectations")
 WORDS = {"tasks.core.settings", "tasks.core.receipts", "tasks.core.errors"}
 
@@ -27,40 +28,55 @@ def key_of(step: str, code: str, inputs: object, libraries: Iterable[str]) -> st
 @cache
 def code_digest(*modules: str) -> str:
     """Give the digest of the code that `modules` really use; read once in a process."""
-    used = {name: _tree_digest(path) for name, path in sorted(used_modules(*modules).items())}
-    return digest_value(used)
+    return digest_code(modules, HOUSE)
 
 
-def used_modules(*modules: str) -> dict[str, Path]:
-    """Find the modules of ours that `modules` import, transitively, themselves included."""
-    found: dict[str, Path] = {}
+def digest_code(modules: Iterable[str], house: Path) -> str:
+    """Digest the modules of ours in `house` that `modules` import, transitively, themselves included."""
+    found: dict[str, str] = {}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        path = None if name in found else source_of(name)
+        path = None if name in found else source_of(name, house)
         if path is None:
             continue
-        found[name] = path
-        waiting += [imported for imported in _imports(path) if _is_ours(imported)]
-    return found
+        source = _read(path.read_bytes())
+        found[name] = source.digest
+        waiting += [imported for imported in source.imports if _is_ours(imported)]
+    return digest_value(dict(sorted(found.items())))
 
 
-def source_of(module: str) -> Path | None:
-    """Find the source file of a module; None for a name that is not a module."""
-    try:
-        spec = find_spec(module)
-    except ModuleNotFoundError:
-        return None
-    return Path(spec.origin) if spec and spec.origin else None
+def source_of(module: str, house: Path) -> Path | None:
+    """Find the source file of a module without importing anything; None for a name that is not a module."""
+    path = house.joinpath(*module.split("."))
+    for source in (path / "__init__.py", path.with_suffix(".py")):
+        if source.is_file():
+            return source
+    return None
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What counts of a source file."""
+
+    digest: str
+    imports: tuple[str, ...]
+
+
+@cache
+def _read(source: bytes) -> _Source:
+    tree = ast.parse(source)
+    imports = tuple(_imports(tree))
+    return _Source(_digest(tree), imports)
 
 
 def _is_ours(name: str) -> bool:
     return name not in WORDS and any(name == root or name.startswith(f"{root}.") for root in OURS)
 
 
-def _imports(path: Path) -> Iterator[str]:
+def _imports(tree: ast.Module) -> Iterator[str]:
     """Name every module that a file imports, anywhere in it; `from a import b` may mean module `a.b`."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -68,9 +84,8 @@ def _imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _tree_digest(path: Path) -> str:
-    """Digest a file's syntax tree without docstrings; comments and layout are not in a tree."""
-    tree = ast.parse(path.read_bytes())
+def _digest(tree: ast.Module) -> str:
+    """Digest a syntax tree without docstrings; comments and layout are not in a tree."""
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             node.body = [line for line in node.body if not _is_text(line)] or [ast.Pass()]

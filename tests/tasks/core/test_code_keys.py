@@ -1,14 +1,12 @@
 """What an edit of the code costs: exactly the steps that use it."""
 
-import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from expectations.suites import read_suite
+from tasks.core.store.keys import digest_code
 
 ROOT = Path(__file__).parents[3]
 STEPS = [
@@ -33,10 +31,6 @@ STEPS = [
     "gating",
     "promotion",
 ]
-ASK = (
-    "import json, sys; from tasks.core.store.keys import code_digest;"
-    "print(json.dumps({name: code_digest('tasks.' + name) for name in sys.argv[1:]}))"
-)
 
 
 @pytest.fixture
@@ -47,11 +41,7 @@ def house(tmp_path: Path) -> Path:
 
 
 def digests(house: Path) -> dict[str, str]:
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, *STEPS], cwd=house, capture_output=True, text=True, check=True
-    )
-    found: dict[str, str] = json.loads(done.stdout)
-    return found
+    return {name: digest_code((f"tasks.{name}",), house) for name in STEPS}
 
 
 def changed(house: Path, place: str, old: str, new: str) -> set[str]:
