@@ -238,6 +238,9 @@ def _call(name: str, settings: Settings, *, as_json: bool, need_champion: bool =
     _prepare(settings)
     began = time.monotonic()
     say("starting …")
+    from flows.own_server import start_own_server
+
+    start_own_server(settings.workspace)
     from flows import running
 
     start: Callable[..., dict[str, Any]] = getattr(running, name)

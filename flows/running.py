@@ -11,13 +11,14 @@ from prefect import Flow, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 
+from flows.own_server import ADDRESS, LOG, is_own_server
 from flows.retrain import check, retrain
 from tasks.core.errors import FreshtuneError, ServiceError
 from tasks.core.settings import Settings
 from tasks.core.store.artifacts import full_disk
 from tasks.lid import JOURNAL, Journal, StepRun, only_shown
 
-PATIENCE = 8.0  # seconds; without it the ephemeral server loses the last rows when the process ends
+PATIENCE = 8.0  # seconds; without it the run's own server loses the last rows when the process ends
 
 
 def run_retrain(settings: Settings, on_step: Callable[[StepRun], None]) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def _run(story: Flow[..., Any], settings: Settings, on_step: Callable[[StepRun],
     token = JOURNAL.set(followed)
     try:
         if away := _prefect_away():
-            raise away
+            raise full_disk(settings.workspace) or away
         state = cast("State[Any]", story(settings, return_state=True))
         if state.state_details.flow_run_id:
             with only_shown():
@@ -54,7 +55,7 @@ def _run(story: Flow[..., Any], settings: Settings, on_step: Callable[[StepRun],
 
 
 def _prefect_away() -> ServiceError | None:
-    """Say when Prefect's API does not answer, or, where it has no address, its own server does not start."""
+    """Say when Prefect's API does not answer: a server's, or that of the run's own."""
     problem: Exception | None
     try:
         with get_client(sync_client=True) as client:
@@ -65,11 +66,16 @@ def _prefect_away() -> ServiceError | None:
         problem = error
     if problem is None:
         return None
-    parts = urlsplit(os.environ.get("PREFECT_API_URL", ""))  # may hold a password
-    where = f"Prefect at {parts.hostname}:{parts.port}" if parts.hostname else "Prefect's own server"
+    address = os.environ.get(ADDRESS, "")
+    if not address or is_own_server(address):
+        return ServiceError(
+            f"Prefect's own server does not answer ({type(problem).__name__}).",
+            cure=f"Read why in {LOG} of the workspace, or name a server that runs with {ADDRESS}.",
+        )
+    parts = urlsplit(address)  # may hold a password
     return ServiceError(
-        f"{where} does not answer ({type(problem).__name__}).",
-        cure="Start it and start again, or unset PREFECT_API_URL: a run has a server of its own then.",
+        f"Prefect at {parts.hostname}:{parts.port} does not answer ({type(problem).__name__}).",
+        cure=f"Start it and start again, or unset {ADDRESS}: a run has a server of its own then.",
     )
 
 

@@ -32,6 +32,7 @@ def test_a_required_promotion_is_decided_by_the_alias(
     outcome = {"schema": 1, "status": status, "reason": "Because.", "run_dir": str(tmp_path)}
     monkeypatch.setattr("flows.preflight.look_first", lambda *_, **__: None)
     monkeypatch.setattr("flows.environment.prepare", lambda _workspace: None)
+    monkeypatch.setattr("flows.own_server.start_own_server", lambda _workspace: None)
     monkeypatch.setattr(
         "flows.running.run_retrain", lambda _settings, _tell: {**outcome, "model": {"aliases": aliases}}
     )
@@ -72,7 +73,7 @@ def test_a_bug_in_a_place_that_cannot_be_written_keeps_its_traceback_elsewhere(t
 
 @pytest.mark.parametrize("fault", ["answer", "start"])
 def test_a_prefect_that_is_away_is_a_service_and_told_without_its_password(
-    fault: str, monkeypatch: pytest.MonkeyPatch
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from flows import running
 
@@ -91,7 +92,7 @@ def test_a_prefect_that_is_away_is_a_service_and_told_without_its_password(
     monkeypatch.setenv("PREFECT_API_URL", "http://me:hidden@127.0.0.1:9/api")
     monkeypatch.setattr(running, "get_client", lambda **_: Client())
     with pytest.raises(ServiceError, match=r"Prefect at 127\.0\.0\.1:9 does not answer") as caught:
-        running.run_retrain(Settings(), lambda _step: None)
+        running.run_retrain(Settings(workspace=tmp_path), lambda _step: None)
     assert "hidden" not in str(caught.value)
     assert caught.value.exit_code == 6
 
