@@ -68,7 +68,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_users_mistake_is_one_sentence_with_its_cure(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, fresh_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "shape.jsonl").write_text('{"ticket": 1, "text": "secret words"}\n')
@@ -78,15 +78,15 @@ def test_a_users_mistake_is_one_sentence_with_its_cure(
     arguments, code, kind = FAULTS[name]
     if name == "mlflow":
         monkeypatch.setattr("journeys.plain_environment", lambda: {**plain_environment(), **AWAY})
-    done = freshtune(*(one.format(here=tmp_path) for one in arguments), "--json", workspace=tmp_path / "ws")
+    done = freshtune(*(one.format(here=tmp_path) for one in arguments), "--json", workspace=fresh_workspace)
     assert done.returncode == code, done.stderr
     told = json.loads(done.stdout)
     assert (told["schema"], told["status"], told["error"]["type"]) == (1, "failed", kind)
     assert told["error"]["cure"]
     assert "Traceback" not in done.stderr + done.stdout
     assert "secret words" not in done.stderr + done.stdout
-    assert not list((tmp_path / "ws").glob("drafts/*"))
-    assert not list((tmp_path / "ws").glob("logs/bug-*"))
+    assert not list(fresh_workspace.glob("drafts/*"))
+    assert not list(fresh_workspace.glob("logs/bug-*"))
 
 
 AWAY = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}

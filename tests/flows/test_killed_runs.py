@@ -12,6 +12,7 @@ import pytest
 from journeys import ROOT, Told, freshtune, outcome_of, plain_environment, small_arguments, small_logs
 
 KILLS = 10
+START = 8  # seconds of the interpreter and of Prefect before the first step
 
 
 def killed_after(seconds: float, arguments: list[str], workspace: Path) -> bool:
@@ -39,37 +40,36 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def test_a_run_killed_ten_times_ends_like_an_undisturbed_one(
-    first: Told, arguments: list[str], tmp_path: Path
+    first: Told, arguments: list[str], fresh_workspace: Path, tmp_path: Path
 ) -> None:
     calm, _ = first
-    length = calm["seconds"] + 12  # the interpreter and Prefect's start come before the first step
+    length = calm["seconds"] + START
     draw = random.Random(7)
-    moments = [draw.uniform(6, 20) for _ in range(KILLS // 2)] + [
-        draw.uniform(10, length) for _ in range(KILLS // 2)
-    ]
-    hits = [killed_after(moment, arguments, tmp_path / "wild") for moment in moments]
+    moments = [draw.uniform(0.2, 0.5) * length for _ in range(KILLS)]
+    wild = fresh_workspace
+    hits = [killed_after(moment, arguments, wild) for moment in moments]
     assert sum(hits) >= KILLS // 2, "too many runs ended before they were killed"
 
-    told = outcome_of(freshtune(*arguments, workspace=tmp_path / "wild"))
+    told = outcome_of(freshtune(*arguments, workspace=wild))
     assert told["model"]["version"] == 1
     assert told["model"]["aliases"] == ["champion"]
     assert told["model"]["adapter_digest"] == calm["model"]["adapter_digest"]
     assert told["metrics"]["challenger"] == calm["metrics"]["challenger"]
-    versions = freshtune("models", "--json", workspace=tmp_path / "wild").stdout
+    versions = freshtune("models", "--json", workspace=wild).stdout
     assert versions.count('"version"') == 1
-    assert not list((tmp_path / "wild" / "drafts").iterdir())
+    assert not list((wild / "drafts").iterdir())
 
-    (tmp_path / "wild").rename(tmp_path / "moved")
+    wild.rename(tmp_path / "moved")
     again = outcome_of(freshtune(*arguments, workspace=tmp_path / "moved"))
     assert all(step["cached"] for step in again["steps"])
     assert again["status"] == "skipped"
 
 
-def test_two_runs_at_once_build_each_artifact_once(arguments: list[str], tmp_path: Path) -> None:
+def test_two_runs_at_once_build_each_artifact_once(arguments: list[str], fresh_workspace: Path) -> None:
     words = [one for one in arguments if one != "run"]
     both = [
         subprocess.Popen(
-            [sys.executable, "-m", "deployments.cli", "check", *words, "--workspace", str(tmp_path / "ws")],
+            [sys.executable, "-m", "deployments.cli", "check", *words, "--workspace", str(fresh_workspace)],
             cwd=ROOT,
             env=plain_environment(),
             stdout=subprocess.PIPE,
