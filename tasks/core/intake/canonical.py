@@ -36,9 +36,17 @@ def rows_of(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def chunks_of(table: pa.Table) -> list[pa.Table]:
-    """Cut a table into tables of at most 2,000 rows and about 8 MiB."""
+    """Cut a table into tables of at most 2,000 rows and about 8 MiB, each in memory of its own."""
     size = max(min(CHUNK, CHUNK_BYTES * len(table) // max(table.nbytes, 1)), 1)
-    return [table.slice(start, size) for start in range(0, len(table), size)]
+    return [_apart(table.slice(start, size)) for start in range(0, len(table), size)]
+
+
+def _apart(part: pa.Table) -> pa.Table:
+    """Copy a slice out of its table, all of which would be handed to a worker with it."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, part.schema) as writer:
+        writer.write_table(part)
+    return pa.ipc.open_stream(sink.getvalue()).read_all()
 
 
 def joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
