@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from tasks.core.intake.times import parse_time
 from tasks.core.selection.resemblance import Company, find_company
-from tasks.core.selection.signatures import BANDS, PERMUTATIONS, fingerprint, key_of_text, sketch, words_of
+from tasks.core.selection.signatures import BANDS, PERMUTATIONS, fingerprints, key_of_text, sketch, words_of
 from tasks.core.selection.splitting import NO_TIME
 from tasks.core.selection.verdicts import Hashes
 
@@ -28,13 +28,13 @@ Rows = Sequence[Mapping[str, Any]]
 
 def hash_rows(rows: Rows) -> pa.Table:
     """Hash rows with id, requester, conversation, created, history, question and reply, in their order."""
-    conversations = [words_of(_texts(row)) for row in rows]
-    signatures, bands = sketch(conversations)
+    words = words_of([_texts(row) for row in rows])
+    signatures, bands = sketch(words)
     columns = {
         "row_key": [key_of_text(row["row_id"]) for row in rows],
         "requester": [key_of_text(_group(row, "requester")) for row in rows],
         "conversation": [key_of_text(_group(row, "conversation")) for row in rows],
-        "fingerprint": [fingerprint(texts) for texts in conversations],
+        "fingerprint": fingerprints(words),
         "reply": [key_of_text(row["reply"]) for row in rows],
         "time": [_seconds(row["created"]) for row in rows],
         **dict(zip(BAND_NAMES, bands, strict=True)),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasks.core.selection.hashing import hash_rows, hashes_of
-from tasks.core.selection.signatures import fingerprint, sketch, words_of
+from tasks.core.selection.signatures import fingerprints, sketch, words_of
 from tasks.core.selection.splitting import day, held_out_by_time, held_out_groups, rank_in_group
 from tasks.core.selection.verdicts import Fate, Judged, Rules, judge
 
@@ -162,10 +162,23 @@ def test_one_requester_gives_no_more_than_the_limit_to_training() -> None:
 
 
 def test_equal_texts_are_equal_without_regard_to_case_and_blanks() -> None:
-    assert fingerprint(words_of(["How  do I\nstart?", "So."])) == fingerprint(
-        words_of(["how do i start?", "so."])
-    )
-    assert fingerprint(words_of(["a b", "c"])) != fingerprint(words_of(["a", "b c"]))
+    texts = [["How  do I\nstart?", "So."], ["how do i start?", "so."], ["a b", "c"], ["a", "b c"]]
+    prints = fingerprints(words_of(texts)).tolist()
+    assert prints[0] == prints[1]
+    assert len(set(prints[1:])) == 3
+
+
+def test_a_conversation_is_hashed_the_same_whatever_stands_beside_it() -> None:
+    draw = random.Random(2)
+    texts = [[text(draw, draw.randint(0, 9)) for _ in range(draw.randint(2, 4))] for _ in range(50)]
+    words = words_of(texts)
+    signatures, bands = sketch(words)
+    for place, alone in enumerate(texts):
+        own = words_of([alone])
+        signature, band = sketch(own)
+        assert fingerprints(own)[0] == fingerprints(words)[place]
+        assert signature[0].tolist() == signatures[place].tolist()
+        assert [int(one[0]) for one in band] == [int(one[place]) for one in bands]
 
 
 def test_rank_counts_within_a_group_in_the_order_given() -> None:
@@ -173,7 +186,7 @@ def test_rank_counts_within_a_group_in_the_order_given() -> None:
 
 
 def test_short_and_empty_texts_can_be_sketched() -> None:
-    signatures, bands = sketch([words_of(texts) for texts in (["", ""], ["one", "two"], ["one", "two"])])
+    signatures, bands = sketch(words_of([["", ""], ["one", "two"], ["one", "two"]]))
     assert signatures.shape == (3, 128)
     assert len(bands) == 21
     assert signatures[1].tolist() == signatures[2].tolist() != signatures[0].tolist()
