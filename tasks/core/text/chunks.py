@@ -9,7 +9,7 @@ from tasks.core.intake.canonical import SCHEMA, rows_of, table_of
 from tasks.core.selection.hashing import hash_rows
 from tasks.core.settings import CleaningSettings, Outcome
 from tasks.core.store.ledger import Entry
-from tasks.core.text.conversation_cleaning import Cleaned, clean_conversation
+from tasks.core.text.conversation_cleaning import Cleaned, clean_conversations
 from tasks.core.text.traits import SEAL, seal_of
 
 CLEAN = pa.schema([*SCHEMA, ("language_source", pa.string()), (SEAL, pa.uint64())])
@@ -29,11 +29,11 @@ def clean_chunk(table: pa.Table, cleaning: CleaningSettings, outcome: Outcome) -
     """Clean rows, filter what cannot teach, and hash the rest."""
     changes: Counter[str] = Counter()
     kept, entries = [], []
-    for row in rows_of(table):
-        cleaned = clean_conversation(row, cleaning, outcome)
+    for cleaned in clean_conversations(rows_of(table), cleaning, outcome):
+        row = cleaned.row
         changes.update(cleaned.changes)
         if cleaned.rule is None:
-            kept.append({**cleaned.row, SEAL: _seal(cleaned)})
+            kept.append({**row, SEAL: _seal(cleaned)})
         else:
             reason = f"filtered by cleaning: {cleaned.rule.replace('_', ' ')}"
             entries.append(Entry(row["row_id"], row["line"], "filtered", cleaned.rule, reason))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.core.settings import CleaningSettings, Outcome
 from tasks.core.text import encodings, markup
-from tasks.core.text.conversation_cleaning import clean_conversation
+from tasks.core.text.conversation_cleaning import EVERY_OUTCOME, Cleaned, clean_conversations
 from tasks.core.text.filtering import is_acknowledgement, is_blob, is_counter_question, is_only_personal_data
 from tasks.core.text.greetings import cut_greetings
 from tasks.core.text.normalization import (
@@ -46,6 +46,15 @@ ROW: dict[str, Any] = {
     "csat": None,
     "reopened": None,
 }
+
+
+def clean_conversation(
+    row: dict[str, Any], rules: CleaningSettings, outcome: Outcome = EVERY_OUTCOME
+) -> Cleaned:
+    (cleaned,) = clean_conversations([row], rules, outcome)
+    return cleaned
+
+
 EVERYTHING = CleaningSettings(greetings=True, drop_counter_questions=True)
 
 HTML = {

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from tasks.core.settings import CleaningSettings
-from tasks.core.text.conversation_cleaning import clean_conversation
+from tasks.core.text.conversation_cleaning import clean_conversations
 from tasks.core.text.languages import detect_language
 
 SENTENCES = {
@@ -62,6 +62,6 @@ def test_the_log_is_believed_and_gaps_are_filled() -> None:
         ("", CleaningSettings(), ("de", "detected")),
         (" ", CleaningSettings(detect_language=False), ("", "")),
     ):
-        clean = clean_conversation({**row, "language": language}, rules).row
+        clean = clean_conversations([{**row, "language": language}], rules)[0].row
         assert (clean["language"], clean["language_source"]) == expected
-        assert clean_conversation(clean, rules).row == clean
+        assert clean_conversations([clean], rules)[0].row == clean

@@ -14,7 +14,7 @@ from tasks.core.files.sampling import sample_records
 from tasks.core.intake.collecting import collect_chunk, cut
 from tasks.core.intake.shapes import resolve_shape
 from tasks.core.settings import CleaningSettings, LogsSettings
-from tasks.core.text.conversation_cleaning import clean_conversation
+from tasks.core.text.conversation_cleaning import clean_conversations
 from tasks.core.text.normalization import has_hidden, has_marker, has_markup
 from tasks.core.text.redaction import personal_data_left
 
@@ -74,7 +74,7 @@ def test_no_planted_secret_survives_cleaning(read: Read) -> None:
     sys.path.insert(0, str(DATA))
     from support_dirt import MEMBERS
 
-    cleaned = [clean_conversation(row, CleaningSettings()).row for row in read[0]]
+    cleaned = [one.row for one in clean_conversations(read[0], CleaningSettings())]
     texts = [row[column] for row in cleaned for column in ("question", "reply")]
     together = "\n".join(texts)
     secrets = [
