@@ -13,7 +13,7 @@ from tasks.base_fetching import find_base
 from tasks.core.model.loading import settled_dtype
 from tasks.core.report.tables import verdict
 from tasks.core.settings import Settings
-from tasks.lid import journal
+from tasks.journal import journal
 from tasks.reporting import new_run_id, recorded
 
 

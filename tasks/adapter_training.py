@@ -16,7 +16,8 @@ from tasks.core.receipts import Adapter, BaseModel, TokenRows
 from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.tokens.storing import TOKENIZER, TRAIN
-from tasks.lid import RUNNING, StepRun, journal, only_shown, step
+from tasks.journal import RUNNING, StepRun, journal
+from tasks.lid import only_shown, step
 
 NAME = "adapter_training"
 LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")

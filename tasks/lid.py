@@ -10,8 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
@@ -39,76 +38,13 @@ from tasks.core.store.artifacts import (
     set_aside,
 )
 from tasks.core.store.keys import code_digest, key_of
+from tasks.journal import RUNNING, StepRun, journal
 from tasks.showing import GPU, data_part_of, link_receipt, named_task, part_of
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=Receipt)
 Confirm = Callable[[Path, Receipt, Mapping[str, Any]], bool]
 logger = logging.getLogger("freshtune")
-
-
-RUNNING = "Running"  # the state of a step that is known to take long and has begun
-
-
-@dataclass
-class StepRun:
-    """What one step did in this run, or does: `part` is the log file or the model it works on, `told` how far it is."""
-
-    name: str
-    state: str
-    cached: bool
-    seconds: float
-    part: str = ""
-    told: str = ""
-
-
-@dataclass
-class Journal:
-    """What the steps of one run did, in order, and what there is to tell of it.
-
-    `notes` say what was found out (the shape of the logs), `warnings` what went otherwise than planned; `sources` names
-    the file and first line of each shard by its digest; `taken` are artifacts that another run built; `parts` names
-    the part of the data that an artifact is of, by its digest; `run_id` is the name that the next run shall have.
-    """
-
-    run_id: str = ""
-    steps: list[StepRun] = field(default_factory=list)
-    receipts: list[Receipt] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    sources: dict[str, tuple[str, int]] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
-    parts: dict[str, str] = field(default_factory=dict)
-    made: list[tuple[StepRun, Receipt]] = field(default_factory=list)
-    errors: dict[str, FreshtuneError] = field(default_factory=dict)
-    on_step: Callable[[StepRun], None] | None = None
-
-    @property
-    def error(self) -> FreshtuneError | None:
-        """Give the latest error that no later attempt of its step made good."""
-        return next(reversed(self.errors.values()), None)
-
-    def add(self, run: StepRun) -> None:
-        """Note a finished step and tell whoever watches."""
-        self.steps.append(run)
-        self.tell(run)
-
-    def tell(self, run: StepRun) -> None:
-        """Tell whoever watches of a step that is done, or of one that has begun and how far it is."""
-        if self.on_step:
-            self.on_step(run)
-
-
-JOURNAL: ContextVar[Journal | None] = ContextVar("freshtune_journal", default=None)
-
-
-def journal() -> Journal:
-    """Give the journal of the run in this context; opens one when there is none."""
-    current = JOURNAL.get()
-    if current is None:
-        current = Journal()
-        JOURNAL.set(current)
-    return current
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tasks.core.files.sampling import digest_source, sample_records
 from tasks.core.intake.shapes import Shape, resolve_shape
 from tasks.core.receipts import LogFile, LogShard, UnpackedLogs
 from tasks.core.settings import LogsSettings
-from tasks.lid import journal
+from tasks.journal import journal
 
 
 @dataclass(frozen=True)

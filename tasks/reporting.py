@@ -62,7 +62,8 @@ from tasks.core.store.keys import code_digest, key_of
 from tasks.core.store.locks import exclusive
 from tasks.core.store.quarantine import TABLE, write_quarantine
 from tasks.core.store.rows import read_rows
-from tasks.lid import Journal, journal, only_shown
+from tasks.journal import Journal, journal
+from tasks.lid import only_shown
 
 logger = logging.getLogger("freshtune")
 R = TypeVar("R", bound=Receipt)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any, TypeVar
 
 from prefect.client.schemas.objects import State
@@ -14,6 +15,7 @@ from tasks.core.report.receipt_texts import title_of
 
 R = TypeVar("R", bound=Receipt)
 GPU = "gpu"  # the tag of steps that use one where there is one, and take long where there is none
+LOCK = Lock()
 WHOSE = "who"  # the argument that names the model a step scores
 
 
@@ -46,11 +48,12 @@ def link_receipt(state: State[Any], receipt: Receipt) -> None:
     context = FlowRunContext.get()
     if context is None:
         return
-    for one in (*getattr(receipt, "parts", ()), *getattr(receipt, "shards", ()), receipt):
-        if isinstance(one, Receipt):
-            link_state_to_task_run_result(state, one)
-    for address in [address for address, (*_, held) in context.run_results.items() if held is None]:
-        del context.run_results[address]
+    with LOCK:
+        for one in (*getattr(receipt, "parts", ()), *getattr(receipt, "shards", ()), receipt):
+            if isinstance(one, Receipt):
+                link_state_to_task_run_result(state, one)
+        for address in [address for address, (*_, held) in list(context.run_results.items()) if held is None]:
+            context.run_results.pop(address, None)
 
 
 def _part(value: Any, known: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from flows.environment import prepare
 from tasks.core.settings import Settings
 
 if TYPE_CHECKING:
-    from tasks.lid import Journal  # imports Prefect, which must not happen before `prepare`
+    from tasks.journal import Journal  # imports Prefect, which must not happen before `prepare`
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

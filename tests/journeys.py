@@ -16,7 +16,7 @@ from tasks.core.settings import (
     TokensSettings,
     TrainingSettings,
 )
-from tasks.lid import JOURNAL, Journal
+from tasks.journal import JOURNAL, Journal
 
 Told = tuple[dict[str, Any], Journal]
 ROOT = Path(__file__).parents[1]

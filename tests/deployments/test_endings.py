@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from deployments.cli import cli
 from deployments.printing import keep_traceback
 from flows.environment import prepare
+from flows.own_server import ADDRESS, LOG, is_own_server, start_own_server
 from tasks.core.errors import ServiceError, SettingsError
 from tasks.core.settings import ModelSettings, Settings
 
@@ -53,6 +54,13 @@ def test_a_required_promotion_is_decided_by_the_alias(
     else:
         assert done.stdout == "the summary\n"
     assert ("is not champion: Because." in done.stderr) == bool(code)
+
+
+def test_a_run_with_a_server_of_others_starts_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ADDRESS, "http://127.0.0.1:4200/api")
+    start_own_server(tmp_path)
+    assert not (tmp_path / LOG).exists()
+    assert not is_own_server("http://127.0.0.1:4200/api")
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "/proc/freshtune"])

@@ -10,7 +10,7 @@ import pytest
 
 from deployments.doctor import _installing, finding_lines
 from deployments.printing import COLUMNS, StepTeller, name_of, shorten, step_line
-from tasks.lid import RUNNING, StepRun
+from tasks.journal import RUNNING, StepRun
 
 
 class Terminal(io.StringIO):
@@ -102,7 +102,7 @@ def test_training_says_how_far_it_is() -> None:
 
 def test_training_tells_whoever_watches(monkeypatch: pytest.MonkeyPatch) -> None:
     from tasks import adapter_training
-    from tasks.lid import JOURNAL, Journal
+    from tasks.journal import JOURNAL, Journal
 
     told: list[Any] = []
     token = JOURNAL.set(Journal(on_step=told.append))

@@ -13,7 +13,7 @@ from journeys import SAMPLE, small_settings
 
 from deployments.quarantine import chosen, export, read_table, readmit
 from tasks.core.settings import Fields, FormatSettings, LogsSettings, QualitySettings, Settings
-from tasks.lid import JOURNAL, Journal
+from tasks.journal import JOURNAL, Journal
 
 Told = tuple[dict[str, Any], Journal]
 FATES = ("kept", "quarantined", "filtered", "duplicates", "over_length")

@@ -12,7 +12,8 @@ from tasks.core.errors import ServiceError, Stopped
 from tasks.core.receipts import RawLogs
 from tasks.core.settings import TrainingSettings
 from tasks.core.store.artifacts import RECORD, Draft, damage, find
-from tasks.lid import JOURNAL, Journal, _noted, identity, journal, only_shown, step
+from tasks.journal import JOURNAL, Journal, journal
+from tasks.lid import _noted, identity, only_shown, step
 
 
 @step("toy", RawLogs)

@@ -12,7 +12,7 @@ from tasks.core.errors import ServiceError
 from tasks.core.receipts import Adapter, BaseModel, Decision, Promotion, RegisteredModel
 from tasks.core.report.summary import RunSummary
 from tasks.core.settings import Settings
-from tasks.lid import JOURNAL, Journal, StepRun
+from tasks.journal import JOURNAL, Journal, StepRun
 from tasks.reporting import Run, _upload, _verdict, recorded
 
 

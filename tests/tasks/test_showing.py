@@ -13,7 +13,8 @@ from tasks import showing
 from tasks.core.receipts import BaseModel, CleanLogs, LogFile, LogShard, RawLogs, Threads
 from tasks.core.report.receipt_texts import counts_sentence, receipt_markdown, receipts_table, title_of
 from tasks.core.store.artifacts import Draft
-from tasks.lid import JOURNAL, RUNNING, Journal, journal, step
+from tasks.journal import JOURNAL, RUNNING, Journal, journal
+from tasks.lid import step
 from tasks.showing import part_of
 
 COUNTS = {"in": 1755, "kept": 1690, "quarantined": 53, "filtered": 12, "duplicates": 0, "over_length": 0}

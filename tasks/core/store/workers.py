@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
+from threading import Lock
 from typing import Any, TypeVar
 
 from tasks.core.errors import HardwareError
 from tasks.core.store.lifelines import die_with_parent
 
 T = TypeVar("T")
+LOCK = Lock()
 PRELOADED = ["tasks.core.intake.collecting", "tasks.core.text.chunks"]
 FEW = 2  # chunks; starting workers costs about a second, which fewer do not win back
 
@@ -32,7 +34,7 @@ def map_chunks(craft: Callable[..., T], chunks: Sequence[Any], *arguments: Any) 
     try:
         yield from _pool().map(craft, chunks, *([one] * len(chunks) for one in arguments))
     except BrokenProcessPool as error:
-        _pool.cache_clear()
+        _started_pool.cache_clear()
         raise HardwareError(
             "A worker process was killed, most likely for want of memory.",
             cure="Free some memory, then start again: complete shards come from the store.",
@@ -44,8 +46,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-@cache
 def _pool() -> ProcessPoolExecutor:
+    with LOCK:
+        return _started_pool()
+
+
+@cache
+def _started_pool() -> ProcessPoolExecutor:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     pool = ProcessPoolExecutor(cores(), mp_context=context, initializer=_begin)
