@@ -3,6 +3,8 @@
 import os
 import time
 from collections.abc import Callable
+from importlib import import_module
+from threading import Thread
 from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -16,7 +18,8 @@ from flows.retrain import check, retrain
 from tasks.core.errors import FreshtuneError, ServiceError
 from tasks.core.settings import Settings
 from tasks.core.store.artifacts import full_disk
-from tasks.lid import JOURNAL, Journal, StepRun, only_shown
+from tasks.journal import JOURNAL, Journal, StepRun
+from tasks.lid import only_shown
 
 PATIENCE = 8.0  # seconds; without it the run's own server loses the last rows when the process ends
 
@@ -34,6 +37,8 @@ def run_check(settings: Settings, on_step: Callable[[StepRun], None]) -> dict[st
 def _run(story: Flow[..., Any], settings: Settings, on_step: Callable[[StepRun], None]) -> dict[str, Any]:
     followed = Journal(on_step=on_step)
     token = JOURNAL.set(followed)
+    if is_own_server(os.environ.get(ADDRESS, "")):
+        Thread(target=_load, daemon=True).start()  # its start leaves a core idle for seconds
     try:
         if away := _prefect_away():
             raise full_disk(settings.workspace) or away
@@ -52,6 +57,11 @@ def _run(story: Flow[..., Any], settings: Settings, on_step: Callable[[StepRun],
     finally:
         JOURNAL.reset(token)
     return outcome
+
+
+def _load() -> None:
+    """Import what the first checks of rows need, which takes four seconds."""
+    import_module("great_expectations")
 
 
 def _prefect_away() -> ServiceError | None:
