@@ -4,7 +4,6 @@ Each craft goes over all conversations before the next one does: its code stays 
 third less time than one conversation after the other. Cleaning is stable: a clean row cleaned again is the same row.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,7 +46,7 @@ class _Talk:
     normal: list[str] = field(default_factory=list)
     """The texts after the last normalization; when nothing changed them since, cleaning has settled."""
     told: set[str] = field(default_factory=set)
-    found: Counter[str] = field(default_factory=Counter)
+    found: dict[str, int] = field(default_factory=dict)
 
     @property
     def settled(self) -> bool:
@@ -92,14 +91,14 @@ def _clean(talks: Sequence[_Talk], rules: CleaningSettings) -> None:
     if rules.signatures:
         _apply(talks, "signature", cut_signature)
     if rules.greetings:
-        _apply(talks, "greeting", cut_greetings, role="assistant")
+        for talk in talks:
+            _cut_greetings(talk)
     if rules.prompt_styles:
         for talk in talks:
             _unify(talk)
     if rules.redact:
         for talk in talks:
-            talk.texts, found = redact_conversation(talk.texts, talk.names, rules.redactor)
-            talk.found.update(found)
+            _redact(talk, rules)
     _apply(talks, "marker", neutralize_markers)
 
 
@@ -109,20 +108,26 @@ def _normalize(talk: _Talk) -> None:
     talk.told.update(*(found for _, found in normal))
 
 
-def _apply(talks: Iterable[_Talk], name: str, craft: Callable[[str], str], role: Role | None = None) -> None:
-    """Let a craft change the texts of one side, or of both."""
+def _apply(talks: Iterable[_Talk], name: str, craft: Callable[[str], str]) -> None:
     for talk in talks:
-        texts = [
-            craft(text) if role in (None, own) else text
-            for text, own in zip(talk.texts, talk.roles, strict=True)
-        ]
-        _change(talk, texts, name)
+        _change(talk, [craft(text) for text in talk.texts], name)
+
+
+def _cut_greetings(talk: _Talk) -> None:
+    sides = zip(talk.texts, talk.roles, strict=True)
+    _change(talk, [cut_greetings(text) if role == "assistant" else text for text, role in sides], "greeting")
 
 
 def _unify(talk: _Talk) -> None:
     *earlier, question, reply = talk.texts
     unified = [without_label(text, role) for text, role in zip(earlier, talk.roles, strict=False)]
     _change(talk, [*unified, *unify_prompt_styles(question, reply)], "prompt_style")
+
+
+def _redact(talk: _Talk, rules: CleaningSettings) -> None:
+    talk.texts, found = redact_conversation(talk.texts, talk.names, rules.redactor)
+    for kind, count in found.items():
+        talk.found[kind] = talk.found.get(kind, 0) + count
 
 
 def _change(talk: _Talk, texts: list[str], name: str) -> None:
