@@ -5,14 +5,15 @@ open no gate, and cost only that look.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 
 from tasks.core.text.personal_data.bank_numbers import find_cards, find_ibans
 from tasks.core.text.personal_data.gates import open_gates
 from tasks.core.text.personal_data.keys_and_codes import find_codes, find_headers, find_introduced_keys
 from tasks.core.text.personal_data.known_keys import find_blocks, find_long_keys, find_vendor_keys
-from tasks.core.text.personal_data.known_names import Spelling, find_name, spellings
+from tasks.core.text.personal_data.known_names import Spelling, find_name, spellings, stands_alone
 from tasks.core.text.personal_data.mail_addresses import find_emails, find_handles, find_spelled_emails
 from tasks.core.text.personal_data.net_addresses import find_ipv4, find_ipv6, find_link_secrets
 from tasks.core.text.personal_data.passwords import (
@@ -30,6 +31,10 @@ from tasks.core.text.personal_data.view import View, plain_form
 Look = Callable[[str], list[Finding]]
 # A line that yields more at every look is made to do so; it goes as a whole, and time stays linear.
 MOST_LOOKS = 8
+# What is told apart well enough to be known again by itself; a short number is too common.
+REPEATED = frozenset(("SECRET", "EMAIL", "IBAN", "CARD", "ORDER", "PHONE", "ID"))
+LEAST_REPEATED = 5  # characters
+MOST_REPEATED = 100  # values of a conversation, so that time stays linear
 # The finders that each gate opens.
 FINDERS: dict[str, tuple[Callable[[View], Iterable[Finding]], ...]] = {
     "mail": (find_emails,),
@@ -61,7 +66,8 @@ def redact_conversation(
 ) -> tuple[list[str], dict[str, int]]:
     """Replace personal data by `<KIND_n>`, equal values by the same placeholder in all texts of a conversation.
 
-    Gives the texts and how many of each kind were replaced. `names` are those that the log's columns know; `redactor`
+    A number or code that is known from one place is replaced wherever the conversation repeats it, though nothing
+    introduces it there. Gives the texts and how many of each kind were replaced. `names` are those that the log's columns know; `redactor`
     is `patterns`, or `presidio` for Presidio's findings as well. Redacting the result again changes nothing.
 
     Raises:
@@ -71,9 +77,37 @@ def redact_conversation(
     first = [look(text) for text in texts]
     if not any(first):
         return list(texts), {}
+    first = _with_repeats(texts, first)
     numbering, counts = Numbering(texts), Counter[str]()
     redacted = [_redact(*both, look, numbering, counts) for both in zip(texts, first, strict=True)]
     return redacted, dict(counts)
+
+
+def _with_repeats(texts: Sequence[str], found: Sequence[list[Finding]]) -> list[list[Finding]]:
+    """Add the places where a conversation repeats what was found in it, as a word of its own."""
+    known = {
+        text[one.start : one.end]: one
+        for text, findings in zip(texts, found, strict=True)
+        for one in findings
+        if one.kind in REPEATED and one.end - one.start >= LEAST_REPEATED
+    }
+    spread = []
+    for text, findings in zip(texts, found, strict=True):
+        repeats = [
+            Finding(place, place + len(written), one.kind, one.value)
+            for written, one in islice(known.items(), MOST_REPEATED)
+            for place in _places(text, written)
+        ]
+        spread.append(settle([*findings, *repeats], text) if repeats else findings)
+    return spread
+
+
+def _places(text: str, written: str) -> Iterator[int]:
+    place = text.find(written)
+    while place >= 0:
+        if stands_alone(text, place, place + len(written)):
+            yield place
+        place = text.find(written, place + 1)
 
 
 def _redact(

@@ -117,6 +117,26 @@ def pieces_of(redacted: str, text: str) -> list[str]:
     return [piece for piece in redacted.split("\0") if piece]
 
 
+def test_what_is_known_from_one_place_is_replaced_where_nothing_introduces_it() -> None:
+    texts, counts = redact_conversation(
+        [
+            "The locker for parcel PK4440 is shut.",
+            "Hold the code of PK4440 there. PK44401 is not it, nor XPK4440.",
+        ]
+    )
+    assert texts == [
+        "The locker for parcel <ORDER_1> is shut.",
+        "Hold the code of <ORDER_1> there. PK44401 is not it, nor XPK4440.",
+    ]
+    assert counts == {"ORDER": 2}
+
+
+def test_many_values_are_looked_for_in_linear_time() -> None:
+    text = " ".join(f"order {number}," for number in range(100_000, 107_000))
+    whole, half = (min(seconds_for(part) for _ in range(2)) for part in (text, text[: len(text) // 2]))
+    assert whole < max(3 * half, 0.25)
+
+
 def test_equal_values_have_one_placeholder_in_all_texts() -> None:
     texts, counts = redact_conversation(
         [

@@ -24,7 +24,7 @@ def find_name(text: str, lowered: str, spelling: Spelling) -> Iterator[Finding]:
     place = lowered.find(spelling.lowered)
     while place >= 0:
         end = place + len(spelling.lowered)
-        if _stands_alone(text, place, end) and not (spelling.capital and text[place].islower()):
+        if stands_alone(text, place, end) and not (spelling.capital and text[place].islower()):
             yield Finding(place - (text[place - 1 : place] == "@"), end, "NAME", spelling.name)
         place = lowered.find(spelling.lowered, place + 1)
 
@@ -66,6 +66,7 @@ def _unaccented(text: str) -> str:
     return normalize("NFD", text).encode("ascii", "ignore").decode() or text
 
 
-def _stands_alone(text: str, start: int, end: int) -> bool:
+def stands_alone(text: str, start: int, end: int) -> bool:
+    """Say whether a span is no part of a longer word."""
     before, after = text[start - 1 : start], text[end : end + 1]
     return not (before.isalnum() or before == "_" or after.isalnum() or after == "_")
