@@ -5,9 +5,9 @@ from typing import Any
 from tasks.core.errors import ModelError, SettingsError
 from tasks.core.judging.generation import answer
 from tasks.core.model.loading import load_base, load_tokenizer
+from tasks.core.normalizing.normalization import neutralize_markers, normalize_text
 from tasks.core.registry.client import CHAMPION, Registry, Version, open_registry
 from tasks.core.settings import Settings
-from tasks.core.text.normalization import neutralize_markers, normalize_text
 from tasks.core.tokens.prompts import encode, has_control_token, render_prompt
 
 

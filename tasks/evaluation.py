@@ -12,13 +12,13 @@ from tasks.core.judging.metrics import summarize
 from tasks.core.judging.scoring import SCORES, RowScore, score_rows, write_scores
 from tasks.core.model.adapters import load_adapter
 from tasks.core.model.loading import load_base, load_tokenizer
+from tasks.core.normalizing.normalization import has_marker
+from tasks.core.privacy.redaction import personal_data_left
 from tasks.core.quality.checking import check_rows
 from tasks.core.receipts import Adapter, BaseModel, Evaluation, SuiteText, TokenRows
 from tasks.core.settings import EvaluationSettings, ModelSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.rows import write_rows
-from tasks.core.text.normalization import has_marker
-from tasks.core.text.redaction import personal_data_left
 from tasks.core.tokens.prompts import question_of
 from tasks.core.tokens.storing import HELD_OUT, TOKENIZER, TokenRow, load_token_rows
 from tasks.lid import step

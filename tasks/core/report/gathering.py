@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tasks.core import text
+from tasks.core import privacy
 from tasks.core.fitting.plan import METRICS
 from tasks.core.receipts import Adapter, Evaluation, RawLogs, Receipt, Threads, TokenRows
 from tasks.core.store.ledger import add_counts
@@ -15,7 +15,7 @@ from tasks.core.store.rows import read_rows
 from tasks.core.tokens.storing import LENGTHS, SAMPLES
 
 R = TypeVar("R", bound=Receipt)
-SCORES = Path(text.__file__).with_name("redaction_scores.json")
+SCORES = Path(privacy.__file__).with_name("redaction_scores.json")
 Receipts = Sequence[Receipt]
 PARTS = ("train", "held_out")  # of the rows that were kept
 

@@ -1,1 +1,1 @@
-"""Reading, normalizing, redacting and splitting support logs."""
+"""Cleaning conversations, and what the doors look at in their texts."""

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.core.normalizing.markers import neutralize_markers
+from tasks.core.normalizing.normalization import normalize
+from tasks.core.privacy.redaction import redact_conversation
 from tasks.core.settings import CleaningSettings, Outcome
 from tasks.core.text.filtering import find_rule
 from tasks.core.text.greetings import cut_greetings
 from tasks.core.text.languages import detect_language
-from tasks.core.text.markers import neutralize_markers
-from tasks.core.text.normalization import normalize
 from tasks.core.text.prompt_styles import Role, unify_prompt_styles, without_label
 from tasks.core.text.quoting import cut_quoted_mail
-from tasks.core.text.redaction import redact_conversation
 from tasks.core.text.signatures import cut_signature
 
 ROUNDS = 8  # one, and a second look when a craft cut or replaced something, since that can uncover more

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core.intake.times import parse_time
-from tasks.core.text.encodings import HIDDEN
-from tasks.core.text.normalization import has_hidden, has_marker, has_markup
+from tasks.core.normalizing.encodings import HIDDEN
+from tasks.core.normalizing.normalization import has_hidden, has_marker, has_markup
+from tasks.core.privacy.redaction import personal_data_left
 from tasks.core.text.prompt_styles import NAMES, has_mixed_styles
-from tasks.core.text.redaction import personal_data_left
 
 Flags = npt.NDArray[np.bool_]
 # No log is older; and a bound that moves with the clock would build everything anew every day.

@@ -1,16 +1,16 @@
 """Measure redaction on the labelled rows: `PYTHONPATH=. python tests/data/personal_data/measure_redaction.py`.
 
-Writes `tasks/core/text/redaction_scores.json`, which reports quote and a test compares with a fresh measurement.
+Writes `tasks/core/privacy/redaction_scores.json`, which reports quote and a test compares with a fresh measurement.
 """
 
 import json
 from pathlib import Path
 
-from tasks.core.text.redaction import find_personal_data
-from tasks.core.text.redaction_scoring import score
+from tasks.core.privacy.redaction import find_personal_data
+from tasks.core.privacy.redaction_scoring import score
 
 ROWS = Path(__file__).with_name("personal_data.jsonl")
-SCORES = Path(__file__).parents[3] / "tasks" / "core" / "text" / "redaction_scores.json"
+SCORES = Path(__file__).parents[3] / "tasks" / "core" / "privacy" / "redaction_scores.json"
 SECTIONS = ("main", "obfuscated")
 
 

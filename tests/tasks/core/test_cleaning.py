@@ -9,12 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core.settings import CleaningSettings, Outcome
-from tasks.core.text import encodings, markup
-from tasks.core.text.conversation_cleaning import EVERY_OUTCOME, Cleaned, clean_conversations
-from tasks.core.text.filtering import is_acknowledgement, is_blob, is_counter_question, is_only_personal_data
-from tasks.core.text.greetings import cut_greetings
-from tasks.core.text.normalization import (
+from tasks.core.normalizing import encodings, markup
+from tasks.core.normalizing.normalization import (
     has_hidden,
     has_marker,
     has_markup,
@@ -22,6 +18,10 @@ from tasks.core.text.normalization import (
     normalize,
     normalize_text,
 )
+from tasks.core.settings import CleaningSettings, Outcome
+from tasks.core.text.conversation_cleaning import EVERY_OUTCOME, Cleaned, clean_conversations
+from tasks.core.text.filtering import is_acknowledgement, is_blob, is_counter_question, is_only_personal_data
+from tasks.core.text.greetings import cut_greetings
 from tasks.core.text.prompt_styles import has_mixed_styles, unify_prompt_styles
 from tasks.core.text.quoting import cut_quoted_mail
 from tasks.core.text.signatures import cut_signature

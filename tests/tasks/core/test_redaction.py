@@ -12,23 +12,23 @@ from typing import Any
 import pytest
 
 from tasks.core.errors import SettingsError
-from tasks.core.text.personal_data.bank_numbers import LENGTHS, is_card, is_iban
-from tasks.core.text.personal_data.gates import open_gates
-from tasks.core.text.personal_data.view import View, plain_form
-from tasks.core.text.redaction import (
+from tasks.core.privacy.finders.bank_numbers import LENGTHS, is_card, is_iban
+from tasks.core.privacy.gates import open_gates
+from tasks.core.privacy.redaction import (
     FINDERS,
     find_personal_data,
     personal_data_left,
     redact,
     redact_conversation,
 )
-from tasks.core.text.redaction_scoring import redacted_spans, score
+from tasks.core.privacy.redaction_scoring import redacted_spans, score
+from tasks.core.privacy.view import View, plain_form
 
 DATA = Path(__file__).parents[2] / "data" / "personal_data"
 ROWS: list[dict[str, Any]] = [
     json.loads(line) for line in (DATA / "personal_data.jsonl").read_text(encoding="utf-8").splitlines()
 ]
-SCORES = json.loads((Path(__file__).parents[3] / "tasks/core/text/redaction_scores.json").read_bytes())
+SCORES = json.loads((Path(__file__).parents[3] / "tasks/core/privacy/redaction_scores.json").read_bytes())
 CHECKED = ("EMAIL", "PHONE", "CARD", "IBAN", "IP", "URL", "SECRET", "ORDER")
 LONG = 100_000
 
@@ -109,7 +109,7 @@ def test_the_spans_that_are_scored_are_those_that_are_replaced() -> None:
 
 
 def pieces_of(redacted: str, text: str) -> list[str]:
-    from tasks.core.text.personal_data.placeholders import PLACEHOLDER
+    from tasks.core.privacy.placeholders import PLACEHOLDER
 
     typed = set(PLACEHOLDER.findall(text))
     for placeholder in set(PLACEHOLDER.findall(redacted)) - typed:
@@ -257,7 +257,7 @@ def seconds_for(text: str) -> float:
 
 def test_presidio_is_asked_for_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
-    from tasks.core.text.personal_data import presidio_finding
+    from tasks.core.privacy import presidio_finding
 
     presidio_finding.recognizers.cache_clear()
     with pytest.raises(SettingsError, match=r"pip install 'freshtune\[presidio\]'"):

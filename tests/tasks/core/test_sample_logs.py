@@ -13,10 +13,10 @@ from tasks.core.files.cutting import cut_lines
 from tasks.core.files.sampling import sample_records
 from tasks.core.intake.collecting import collect_chunk, cut
 from tasks.core.intake.shapes import resolve_shape
+from tasks.core.normalizing.normalization import has_hidden, has_marker, has_markup
+from tasks.core.privacy.redaction import personal_data_left
 from tasks.core.settings import CleaningSettings, LogsSettings
 from tasks.core.text.conversation_cleaning import clean_conversations
-from tasks.core.text.normalization import has_hidden, has_marker, has_markup
-from tasks.core.text.redaction import personal_data_left
 
 DATA = Path(__file__).parents[2] / "data"
 PLANTED = json.loads((DATA / "planted.json").read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pytest
 
 from expectations.vocabulary import COLUMNS
-from tasks.core.text.normalization import has_hidden
+from tasks.core.normalizing.normalization import has_hidden
 from tasks.core.text.traits import HIDDEN_SIGNS, SEAL, clean_traits, example_traits, raw_traits, seal_of
 
 SECRET = "secretwords"

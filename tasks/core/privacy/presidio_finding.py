@@ -10,8 +10,8 @@ from inspect import isclass
 from typing import Any
 
 from tasks.core.errors import SettingsError
-from tasks.core.text.personal_data.placeholders import Finding
-from tasks.core.text.personal_data.words import words_of
+from tasks.core.privacy.placeholders import Finding
+from tasks.core.privacy.words import words_of
 
 # What is no number of a person's: links stay readable, and dates, places, machines and firms name nobody. It takes
 # versions for IP addresses, and one in ten numbers of ten digits for a South African one.

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from tasks.core.text.personal_data.gates import spans_of
-from tasks.core.text.personal_data.placeholders import Finding
-from tasks.core.text.personal_data.view import View, line_before
+from tasks.core.privacy.gates import spans_of
+from tasks.core.privacy.placeholders import Finding
+from tasks.core.privacy.view import View, line_before
 
 # A word here introduces a number by itself; those of NEEDS_NUMBER only with `number`, `no.`, `id` or `#`.
 INTRODUCES = (

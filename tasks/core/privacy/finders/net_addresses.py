@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv6Address
 
-from tasks.core.text.personal_data.gates import spans_of
-from tasks.core.text.personal_data.known_keys import is_random
-from tasks.core.text.personal_data.placeholders import Finding
-from tasks.core.text.personal_data.view import View, line_before
-from tasks.core.text.personal_data.words import VERSIONED
+from tasks.core.privacy.finders.known_keys import is_random
+from tasks.core.privacy.gates import spans_of
+from tasks.core.privacy.placeholders import Finding
+from tasks.core.privacy.view import View, line_before
+from tasks.core.privacy.words import VERSIONED
 
 IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?!\.?\w|[+~]|-[0-9]{1,6}(?![.0-9]))")
 # What stands before an address is looked at after it is found: a pattern that begins with digits is searched fast.

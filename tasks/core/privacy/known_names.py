@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import normalize
 
-from tasks.core.text.personal_data.placeholders import Finding
-from tasks.core.text.personal_data.words import NO_NAMES
+from tasks.core.privacy.placeholders import Finding
+from tasks.core.privacy.words import NO_NAMES
 
 
 class Spelling(NamedTuple):

@@ -4,10 +4,10 @@ import re
 from base64 import b64decode
 from binascii import Error
 
-from tasks.core.text.personal_data.introductions import LINK, VALUE, Tried, at_each, is_mixed, value_span
-from tasks.core.text.personal_data.known_keys import is_random
-from tasks.core.text.personal_data.view import line_before
-from tasks.core.text.personal_data.words import NO_PASSWORDS
+from tasks.core.privacy.finders.introductions import LINK, VALUE, Tried, at_each, is_mixed, value_span
+from tasks.core.privacy.finders.known_keys import is_random
+from tasks.core.privacy.view import line_before
+from tasks.core.privacy.words import NO_PASSWORDS
 
 KEY = re.compile(
     r"(?:secret|token|key(?:_base)?|schlüssel|clé|clave|sess(?:ion)?[_-]?(?:id|key|token)?)(?: api| wifi| de la api)?"

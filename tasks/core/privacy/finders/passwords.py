@@ -2,7 +2,7 @@
 
 import re
 
-from tasks.core.text.personal_data.introductions import (
+from tasks.core.privacy.finders.introductions import (
     LINK,
     ODD,
     VALUE,
@@ -12,7 +12,7 @@ from tasks.core.text.personal_data.introductions import (
     is_mixed,
     value_span,
 )
-from tasks.core.text.personal_data.words import NO_PASSWORDS, words_of
+from tasks.core.privacy.words import NO_PASSWORDS, words_of
 
 PASSWORD = re.compile(
     rf"(?P<word>pass(?:wor[dt]|wd|code|phrase|e)?|pwd?|kennwort|mdp|contrase[ñn]a|clave){LINK}{VALUE}",

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from tasks.core.text.personal_data.placeholders import Finding
-from tasks.core.text.personal_data.view import View, line_before
+from tasks.core.privacy.placeholders import Finding
+from tasks.core.privacy.view import View, line_before
 
 # Runs of what numbers are written with; a pattern that begins with a class of characters is searched fast.
 RUN = re.compile(r"[+(0-9][( 0-9]{0,2}(?:[ ()./+-]{0,3}[0-9]){6,}+")

@@ -5,7 +5,7 @@ Emphasis by stars, headings, fences and list marks stay: they read well as they 
 
 import re
 
-from tasks.core.text.markup_writing import with_target
+from tasks.core.normalizing.markup_writing import with_target
 
 TARGET = r"<?((?:https?://|ftp://|mailto:|www\.)[^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)>?(?: \"[^\"\n]*\")?"
 IMAGE = re.compile(rf"!\[([^\[\]\n]{{0,300}})\]\( ?{TARGET} ?\)")

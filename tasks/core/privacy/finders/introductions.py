@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from tasks.core.text.personal_data.placeholders import Finding
-from tasks.core.text.personal_data.view import View
+from tasks.core.privacy.placeholders import Finding
+from tasks.core.privacy.view import View
 
 # Where a value that was tried begins and ends, and whether it is a secret.
 Tried = tuple[int, int, bool]

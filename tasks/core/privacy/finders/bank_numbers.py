@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from tasks.core.text.personal_data.placeholders import Finding
-from tasks.core.text.personal_data.view import View, line_before
+from tasks.core.privacy.placeholders import Finding
+from tasks.core.privacy.view import View, line_before
 
 # Runs of digits in groups, however long: a date or a code may stand beside the number. It never backtracks.
 RUN = re.compile(r"[0-9](?:[0-9]|(?: {1,2}|-)(?=[0-9])){12,}+")

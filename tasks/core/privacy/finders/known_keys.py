@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from tasks.core.text.personal_data.gates import LONG_RUN, RUNS, spans_of
-from tasks.core.text.personal_data.placeholders import Finding
-from tasks.core.text.personal_data.view import View, line_before
+from tasks.core.privacy.gates import LONG_RUN, RUNS, spans_of
+from tasks.core.privacy.placeholders import Finding
+from tasks.core.privacy.view import View, line_before
 
 BLOCK = re.compile(r"-----BEGIN (?P<name>[A-Z0-9 ]{1,40})-----")
 LINES = re.compile(r"(?:\s*+[A-Za-z0-9+/=]{16,}+)*+")

@@ -8,7 +8,7 @@ import re
 from html import unescape
 from html.entities import html5
 
-from tasks.core.text.markup_writing import BLOCKS, Writer, with_target
+from tasks.core.normalizing.markup_writing import BLOCKS, Writer, with_target
 
 DROPPED = frozenset(re.findall(r"\S+", "script style template head title noscript svg iframe"))
 PLAIN = frozenset(

@@ -9,24 +9,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 
-from tasks.core.text.personal_data.bank_numbers import find_cards, find_ibans
-from tasks.core.text.personal_data.gates import open_gates
-from tasks.core.text.personal_data.keys_and_codes import find_codes, find_headers, find_introduced_keys
-from tasks.core.text.personal_data.known_keys import find_blocks, find_long_keys, find_vendor_keys
-from tasks.core.text.personal_data.known_names import Spelling, find_name, spellings, stands_alone
-from tasks.core.text.personal_data.mail_addresses import find_emails, find_handles, find_spelled_emails
-from tasks.core.text.personal_data.net_addresses import find_ipv4, find_ipv6, find_link_secrets
-from tasks.core.text.personal_data.passwords import (
+from tasks.core.privacy.finders.bank_numbers import find_cards, find_ibans
+from tasks.core.privacy.finders.keys_and_codes import find_codes, find_headers, find_introduced_keys
+from tasks.core.privacy.finders.known_keys import find_blocks, find_long_keys, find_vendor_keys
+from tasks.core.privacy.finders.mail_addresses import find_emails, find_handles, find_spelled_emails
+from tasks.core.privacy.finders.net_addresses import find_ipv4, find_ipv6, find_link_secrets
+from tasks.core.privacy.finders.passwords import (
     find_farther_passwords,
     find_pairs,
     find_passwords,
     find_passwords_before,
     find_phrases,
 )
-from tasks.core.text.personal_data.phone_numbers import find_phones
-from tasks.core.text.personal_data.placeholders import PLACEHOLDER, Finding, Numbering, settle
-from tasks.core.text.personal_data.reference_numbers import find_references
-from tasks.core.text.personal_data.view import View, plain_form
+from tasks.core.privacy.finders.phone_numbers import find_phones
+from tasks.core.privacy.finders.reference_numbers import find_references
+from tasks.core.privacy.gates import open_gates
+from tasks.core.privacy.known_names import Spelling, find_name, spellings, stands_alone
+from tasks.core.privacy.placeholders import PLACEHOLDER, Finding, Numbering, settle
+from tasks.core.privacy.view import View, plain_form
 
 Look = Callable[[str], list[Finding]]
 # A line that yields more at every look is made to do so; it goes as a whole, and time stays linear.
@@ -153,7 +153,7 @@ def _find(text: str, known: Sequence[Spelling], redactor: str) -> list[Finding]:
         if spelling.lowered in lowered:
             findings += find_name(plain, lowered, spelling)
     if redactor == "presidio":
-        from tasks.core.text.personal_data.presidio_finding import find_with_presidio
+        from tasks.core.privacy.presidio_finding import find_with_presidio
 
         findings += find_with_presidio(text)
     return settle(findings, text) if findings else findings

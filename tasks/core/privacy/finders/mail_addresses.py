@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from tasks.core.text.personal_data.placeholders import Finding
-from tasks.core.text.personal_data.view import View, line_before
-from tasks.core.text.personal_data.words import CODE, ENDINGS, FILES, PROVIDERS, SPELLED_ENDINGS
+from tasks.core.privacy.placeholders import Finding
+from tasks.core.privacy.view import View, line_before
+from tasks.core.privacy.words import CODE, ENDINGS, FILES, PROVIDERS, SPELLED_ENDINGS
 
 AT = re.compile(r"@|%40")
 AT_SPELLED = re.compile(

@@ -5,10 +5,10 @@ The result is stable: normalizing it again changes nothing.
 
 import re
 
-from tasks.core.text.encodings import has_hidden, plain_characters
-from tasks.core.text.light_markup import lighten, may_be_light
-from tasks.core.text.markers import has_marker, neutralize_markers
-from tasks.core.text.markup import HAS_BLOCK, defuse, has_markup, html_to_text
+from tasks.core.normalizing.encodings import has_hidden, plain_characters
+from tasks.core.normalizing.light_markup import lighten, may_be_light
+from tasks.core.normalizing.markers import has_marker, neutralize_markers
+from tasks.core.normalizing.markup import HAS_BLOCK, defuse, has_markup, html_to_text
 
 __all__ = [
     "has_hidden",

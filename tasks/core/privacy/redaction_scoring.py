@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from tasks.core.text.personal_data.placeholders import Finding, Numbering
+from tasks.core.privacy.placeholders import Finding, Numbering
 
 Span = tuple[int, int, str]
 Find = Callable[[str, Sequence[str]], list[Finding]]

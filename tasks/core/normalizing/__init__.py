@@ -1,0 +1,1 @@
+"""Normalizing: whatever a log holds becomes plain, composed, visible text."""

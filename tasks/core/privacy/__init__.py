@@ -1,0 +1,1 @@
+"""Personal data and secrets: found by kind, replaced by placeholders, and measured."""

@@ -1,0 +1,1 @@
+"""Finders: each knows one kind of personal data or secret."""
