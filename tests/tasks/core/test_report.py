@@ -479,6 +479,8 @@ def test_steps_are_added_up_over_the_shards() -> None:
 
     assert "collection × 3 3 from the store 0.2 s" in text
     assert "adapter training completed 2 min 41 s" in text
+    assert "side by side" not in text
+    assert "side by side" in Reader(render_page(replace(full_run(), seconds=9.0), None)).text
 
 
 def test_a_failed_run_says_what_to_do_and_has_no_other_part() -> None:
