@@ -19,6 +19,7 @@ from tasks.core.fitting.guards import check_gradient, check_labels, check_loss, 
 from tasks.core.fitting.plan import METRICS, FitPlan
 from tasks.core.fitting.schedule import learning_rate, plan_steps
 from tasks.core.model.adapters import trainable_parameters
+from tasks.core.model.heads import before_labels, head_only_at
 from tasks.core.tokens.batching import IGNORED, collate
 
 Rows = Any  # a datasets.Dataset with columns ids, prompt_length and weight
@@ -133,7 +134,11 @@ class Trainer:
         for index, batch in enumerate(micro_batches):
             last = index == len(micro_batches) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
-                logits = self.wrapped(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
+                chosen = before_labels(batch.labels)
+                with head_only_at(
+                    self.model, chosen
+                ):  # padding is on the right: causal attention needs no mask
+                    logits = self.wrapped(input_ids=batch.ids, use_cache=False).logits
                 loss = summed_loss(logits, batch.labels, batch.weights) / weight
                 # data-parallel training averages gradients over processes; ours are parts of one sum
                 self.accelerator.backward(loss * self.accelerator.num_processes)
@@ -180,14 +185,12 @@ class Trainer:
 def summed_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Sum the cross-entropy in nats of labelled positions, each times its row's weight.
 
-    logits [batch, time, vocabulary], labels [batch, time], weights [batch].
+    logits [labelled, vocabulary] of the positions before labels, labels [batch, time], weights [batch].
     """
     ahead = labels[:, 1:]
-    chosen = ahead != IGNORED
-    losses = torch.nn.functional.cross_entropy(
-        logits[:, :-1][chosen].float(), ahead[chosen], reduction="none"
-    )
-    return (losses * weights[:, None].expand(ahead.shape)[chosen]).sum()
+    labelled = ahead != IGNORED
+    losses = torch.nn.functional.cross_entropy(logits.float(), ahead[labelled], reduction="none")
+    return (losses * weights[:, None].expand(ahead.shape)[labelled]).sum()
 
 
 def _restore(weights: dict[str, Any], optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:

@@ -66,13 +66,17 @@ def read_scores(path: Path) -> list[RowScore]:
 def _score(model: Any, rows: Sequence[ScorableRow], pad_id: int) -> list[RowScore]:
     import torch
 
+    from tasks.core.model.heads import before_labels, head_only_at
+
     arrays = collate([row.ids for row in rows], [row.prompt_length for row in rows], pad_id)
-    ids, mask, labels = (torch.from_numpy(array).to(model.device) for array in arrays)
-    logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+    ids, _, labels = (torch.from_numpy(array).to(model.device) for array in arrays)
+    with head_only_at(
+        model, before_labels(labels)
+    ):  # padding is on the right: causal attention needs no mask
+        flat = model(input_ids=ids, use_cache=False).logits.float()
     ahead = labels[:, 1:]
     labelled = ahead != IGNORED
-    # float32 for labelled positions only: [labelled, vocabulary] instead of [batch, time, vocabulary]
-    flat, wanted = logits[:, :-1][labelled].float(), ahead[labelled]
+    wanted = ahead[labelled]
     losses = torch.zeros(ahead.shape, dtype=torch.float64, device=ahead.device)
     right = torch.zeros(ahead.shape, dtype=torch.int64, device=ahead.device)
     losses[labelled] = torch.nn.functional.cross_entropy(flat, wanted, reduction="none").double()

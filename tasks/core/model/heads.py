@@ -1,0 +1,36 @@
+"""Output heads: logits are computed where they are needed, since the head is the widest layer of a small model.
+
+Legend: chosen [batch, time] are the positions whose next token is asked for.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from tasks.core.tokens.batching import IGNORED
+
+
+def before_labels(labels: torch.Tensor) -> torch.Tensor:
+    """Give the positions [batch, time] that are followed by a label."""
+    chosen = torch.zeros_like(labels, dtype=torch.bool)
+    chosen[:, :-1] = labels[:, 1:] != IGNORED
+    return chosen
+
+
+@contextmanager
+def head_only_at(model: Any, chosen: torch.Tensor) -> Iterator[None]:
+    """Let the output head of a model see the chosen positions alone: its logits become [chosen, vocabulary].
+
+    What follows the head, such as a cap on logits, works on each position by itself in every family.
+    """
+
+    def choose(_head: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        return (inputs[0][chosen], *inputs[1:])
+
+    hook = model.get_output_embeddings().register_forward_pre_hook(choose)
+    try:
+        yield
+    finally:
+        hook.remove()
