@@ -6,10 +6,19 @@ logged MLflow params and the reference table in the docs.
 
 import re
 from datetime import date
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _version(package: str) -> str:
+    """Give the version of an extra; nothing where it is not installed, which is told where it is used."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def _plain(name: str) -> str:
@@ -198,6 +207,11 @@ class CleaningSettings(Section):
     """Keep the first of equal, or of nearly equal, conversations."""
     near_threshold: Annotated[float, Field(ge=0.5, le=1.0)] = 0.85
     """Share of three-word shingles (Jaccard) from which two conversations are nearly equal."""
+
+    def in_key(self) -> dict[str, Any]:
+        """Give what counts for cache keys, with the version of Presidio where it is asked."""
+        asked = {"presidio": _version("presidio-analyzer")} if self.redactor == "presidio" else {}
+        return super().in_key() | asked
 
 
 class FormatSettings(Section):

@@ -15,6 +15,8 @@ import psutil
 import pytest
 from journeys import ROOT, Told, freshtune, outcome_of, plain_environment, small_arguments, small_logs
 
+from tasks.core.store.artifacts import damage
+
 KILLS = 10
 START = 8  # seconds of the interpreter and of Prefect before the first step
 
@@ -66,15 +68,19 @@ def test_a_run_killed_ten_times_ends_like_an_undisturbed_one(
     draw = random.Random(7)
     moments = [draw.uniform(0.2, 0.45) * length for _ in range(KILLS)]
     wild = fresh_workspace
-    hits = [killed_after(moment, arguments, wild) for moment in moments]
+    hits = []
+    for moment in moments:
+        hits.append(killed_after(moment, arguments, wild))
+        assert not orphans(wild)
+        assert not [folder for folder in wild.glob("store/*/*") if damage(folder)]  # complete or absent
     assert sum(hits) >= KILLS // 2, "too many runs ended before they were killed"
 
-    assert not orphans(wild)
     told = outcome_of(freshtune(*arguments, workspace=wild))
     assert told["model"]["version"] == 1
     assert told["model"]["aliases"] == ["champion"]
     assert told["model"]["adapter_digest"] == calm["model"]["adapter_digest"]
     assert told["metrics"]["challenger"] == calm["metrics"]["challenger"]
+    assert told["rows"] == calm["rows"]
     versions = freshtune("models", "--json", workspace=wild).stdout
     assert versions.count('"version"') == 1
     assert not list((wild / "drafts").iterdir())

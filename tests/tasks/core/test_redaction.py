@@ -23,6 +23,7 @@ from tasks.core.privacy.redaction import (
 )
 from tasks.core.privacy.redaction_scoring import redacted_spans, score
 from tasks.core.privacy.view import View, plain_form
+from tasks.core.settings import CleaningSettings
 
 DATA = Path(__file__).parents[2] / "data" / "personal_data"
 ROWS: list[dict[str, Any]] = [
@@ -262,3 +263,12 @@ def test_presidio_is_asked_for_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> 
     presidio_finding.recognizers.cache_clear()
     with pytest.raises(SettingsError, match=r"pip install 'freshtune\[presidio\]'"):
         redact_conversation(["a@example.org"], redactor="presidio")
+
+
+def test_another_presidio_cleans_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = []
+    for number in ("2.2.1", "2.2.2"):
+        monkeypatch.setattr("tasks.core.settings.version", lambda _name, number=number: number)
+        keys.append(CleaningSettings(redactor="presidio").in_key())
+    assert keys[0] != keys[1]
+    assert "presidio" not in CleaningSettings().in_key()
