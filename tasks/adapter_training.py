@@ -8,13 +8,15 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from tasks.core.fitting.launcher import fit, last_loss
+from tasks.core.fitting.guards import notes_on_losses
+from tasks.core.fitting.launcher import fit
 from tasks.core.fitting.plan import FACTS, METRICS, FitPlan
 from tasks.core.model.adapters import CONFIG, WEIGHTS, adapter_digest
 from tasks.core.model.loading import load_tokenizer
 from tasks.core.receipts import Adapter, BaseModel, TokenRows
 from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
 from tasks.core.store.artifacts import Draft
+from tasks.core.store.rows import read_rows
 from tasks.core.tokens.storing import TOKENIZER, TRAIN
 from tasks.journal import RUNNING, StepRun, journal
 from tasks.lid import only_shown, step
@@ -37,7 +39,9 @@ def train_adapter(
     plan = _plan(draft, rows, base, model, lora, training)
 
     facts = fit(plan, _progress())
-    facts |= {"final_loss": last_loss(draft.work / METRICS), "rows": rows.counts["train"]}
+    losses = [step["loss"] for step in read_rows(draft.work / METRICS)]
+    facts |= {"final_loss": losses[-1], "rows": rows.counts["train"]}
+    facts["notes"] = [*facts["notes"], *notes_on_losses(losses)]
 
     for name in (CONFIG, WEIGHTS):
         shutil.copyfile(draft.work / "adapter" / name, draft.folder / name)

@@ -171,7 +171,7 @@ def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None)
             mode="json",
             exclude={"workspace": True, "logs": {"paths"}, "model": {"base"}, "quality": {"suites"}},
         ),
-        warnings=list(run.journal.warnings),
+        warnings=_warnings(run),
         replies=gather_replies(receipts, place),
         samples=gather_samples(receipts, place),
         error=error,
@@ -197,6 +197,12 @@ def _notes(run: Run) -> list[str]:
     count = count_left_out(run.journal.receipts)
     left_out = f"{count:,} turns of neither side (system messages, internal notes) were left out."
     return [*run.journal.notes, *([left_out] if count else [])]
+
+
+def _warnings(run: Run) -> list[str]:
+    """Say what went otherwise than planned, in this run or when the adapter that it uses was trained."""
+    adapter = run.find(Adapter)
+    return [*run.journal.warnings, *(adapter.training.get("notes", ()) if adapter else ())]
 
 
 def _model(run: Run) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tasks.core.receipts import Adapter, BaseModel, Decision, Promotion, Registe
 from tasks.core.report.summary import RunSummary
 from tasks.core.settings import Settings
 from tasks.journal import JOURNAL, Journal, StepRun
-from tasks.reporting import Run, _upload, _verdict, recorded
+from tasks.reporting import Run, _upload, _verdict, _warnings, recorded
 
 
 @pytest.fixture
@@ -51,6 +51,19 @@ def test_the_verdict_is_that_of_the_promotion(
     followed.receipts += made
     followed.steps.append(StepRun("promotion", "Completed", cached, 0.1))
     assert _verdict(Run(Settings(workspace=tmp_path), "run", followed)) == (status, reason)
+
+
+def test_what_was_noted_in_training_is_a_warning_of_every_run_with_that_adapter(
+    tmp_path: Path, followed: Journal
+) -> None:
+    made = receipts()
+    made[0] = made[0].model_copy(update={"training": {"notes": ["The loss did not fall."]}})
+    followed.receipts += made
+    followed.warnings.append("A record was torn.")
+    assert _warnings(Run(Settings(workspace=tmp_path), "run", followed)) == [
+        "A record was torn.",
+        "The loss did not fall.",
+    ]
 
 
 def test_a_promoted_run_is_recorded_when_mlflow_and_prefect_go_away(

@@ -1,9 +1,16 @@
 """What must hold before, during and after training; each failure known from the field has its own message."""
 
 import math
+from collections.abc import Sequence
+from statistics import fmean, median
 from typing import Any
 
 from tasks.core.errors import ModelError
+
+ENOUGH = 20  # steps; of fewer, nothing is said of the curve
+LEAST_FALL = 0.02  # of the loss, between the first and the last tenth of the steps
+BEFORE = 10  # steps whose median a jump is measured from
+JUMP, LEAST_JUMP = 2.0, 0.5  # times that median, and nats above it
 
 
 def check_labels(labelled: int, rows: int) -> None:
@@ -51,3 +58,36 @@ def check_moved(before: dict[str, Any], after: dict[str, Any]) -> float:
             cure="Train longer, raise training.learning_rate, or choose other lora.targets.",
         )
     return len(moved) / len(after)
+
+
+def notes_on_losses(losses: Sequence[float]) -> list[str]:
+    """Say what is worth a look in the losses of all steps, each with its cure: they did not fall, or one jumped."""
+    if len(losses) < ENOUGH:
+        return []
+    return [note for note in (_note_if_flat(losses), _note_of_jump(losses)) if note]
+
+
+def _note_if_flat(losses: Sequence[float]) -> str:
+    tenth = len(losses) // 10
+    first, last = fmean(losses[:tenth]), fmean(losses[-tenth:])
+    if last <= first * (1 - LEAST_FALL):
+        return ""
+    return (
+        f"The loss did not fall in {len(losses)} steps: {first:.3f} in the first tenth, {last:.3f} in the last. "
+        "Raise training.learning_rate or lora.rank, or look at the sample rows in the report."
+    )
+
+
+def _note_of_jump(losses: Sequence[float]) -> str:
+    """Tell of the highest jump, the first of several, where there is one."""
+    usual = [median(losses[step - BEFORE : step]) for step in range(BEFORE, len(losses))]
+    heights = [loss - before for loss, before in zip(losses[BEFORE:], usual, strict=True)]
+    height = max(heights)
+    step = heights.index(height)
+    loss, before = losses[BEFORE + step], usual[step]
+    if height < LEAST_JUMP or loss < JUMP * before:
+        return ""
+    return (
+        f"The loss jumped from {before:.3f} to {loss:.3f} at step {BEFORE + step + 1}. "
+        "Lower training.learning_rate or training.clip, or look for rows unlike the others."
+    )

@@ -56,11 +56,6 @@ def fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dict
     return facts
 
 
-def last_loss(path: Path) -> float:
-    """Give the loss of the last step in a metrics file."""
-    return float(json.loads(path.read_text().splitlines()[-1])["loss"])
-
-
 class _Metrics:
     """Follow a growing file of metrics, telling each step once."""
 

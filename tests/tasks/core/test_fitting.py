@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from tasks.core.errors import DiskFull, FreshtuneError, HardwareError, ModelError, Stopped
 from tasks.core.fitting import child
 from tasks.core.fitting.checkpoints import Checkpoint, latest_checkpoint, save_checkpoint
-from tasks.core.fitting.guards import check_gradient, check_labels, check_loss
+from tasks.core.fitting.guards import check_gradient, check_labels, check_loss, notes_on_losses
 from tasks.core.fitting.launcher import MESSAGES, _failure, fit
 from tasks.core.fitting.plan import ERROR, METRICS, FitPlan
 from tasks.core.fitting.schedule import learning_rate, plan_steps
@@ -271,3 +271,25 @@ def test_what_fails_in_silence_elsewhere_stops_here(
     with pytest.raises(FreshtuneError) as caught:
         guard(*arguments)
     assert caught.value.cure
+
+
+FALLING = [3.0 * 0.97**step for step in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        (FALLING, []),
+        ([2.0 + 0.1 * (step % 3) for step in range(100)], ["did not fall in 100 steps"]),
+        ([*FALLING[:60], 2.5, *FALLING[61:]], ["jumped from 0.570 to 2.500 at step 61"]),
+        ([*FALLING[:60], 0.9, *FALLING[61:]], []),  # batches differ
+        ([0.2] * 50 + [4.0] * 50, ["did not fall", "jumped from 0.200 to 4.000 at step 51"]),
+        ([1.0] * 19, []),  # too few to tell
+    ],
+)
+def test_a_loss_that_stays_or_jumps_is_noted(losses: list[float], words: list[str]) -> None:
+    notes = notes_on_losses(losses)
+    assert len(notes) == len(words)
+    for note, word in zip(notes, words, strict=True):
+        assert word in note
+        assert "training.learning_rate" in note
