@@ -63,8 +63,7 @@ def _is_bare(text: str, before: str, told: set[str]) -> bool:
     """Say whether another layer cannot be there, which spares most texts the look for it."""
     if "<" in text or "&" in text or may_be_light(text) or "&#" in before or "mojibake" in told:
         return False
-    written = "<" in before or "&" in before  # only markup brings characters that nobody has looked at
-    return text.isascii() or not written or plain_characters(text, told) == text
+    return text.isascii() or plain_characters(text, told) == text
 
 
 def _peel(text: str, told: set[str], *, keep_lines: bool) -> str:

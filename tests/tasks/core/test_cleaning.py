@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tasks.core.normalizing import encodings, markup
@@ -476,6 +476,7 @@ def test_cleaning_any_text_ends_and_is_stable(question: str, reply: str, earlier
 
 
 @settings(max_examples=200, deadline=None)
+@example("Ã\x1b§ is read anew once the control between is gone è)")
 @given(ANYTHING)
 def test_normalizing_any_text_is_stable(text: str) -> None:
     once, _ = normalize(text)
