@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable
-from importlib import import_module
 from threading import Thread
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from prefect.client.schemas.objects import State
 from flows.own_server import ADDRESS, LOG, is_own_server
 from flows.retrain import check, retrain
 from tasks.core.errors import FreshtuneError, ServiceError
+from tasks.core.quality.checking import load_early
 from tasks.core.settings import Settings
 from tasks.core.store.artifacts import full_disk
 from tasks.journal import JOURNAL, Journal, StepRun
@@ -38,7 +38,7 @@ def _run(story: Flow[..., Any], settings: Settings, on_step: Callable[[StepRun],
     followed = Journal(on_step=on_step)
     token = JOURNAL.set(followed)
     if is_own_server(os.environ.get(ADDRESS, "")):
-        Thread(target=_load, daemon=True).start()  # its start leaves a core idle for seconds
+        Thread(target=load_early, daemon=True).start()  # the server's start leaves a core idle for seconds
     try:
         if away := _prefect_away():
             raise full_disk(settings.workspace) or away
@@ -57,11 +57,6 @@ def _run(story: Flow[..., Any], settings: Settings, on_step: Callable[[StepRun],
     finally:
         JOURNAL.reset(token)
     return outcome
-
-
-def _load() -> None:
-    """Import what the first checks of rows need, which takes four seconds."""
-    import_module("great_expectations")
 
 
 def _prefect_away() -> ServiceError | None:

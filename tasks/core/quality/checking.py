@@ -72,6 +72,12 @@ def _widened(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.float64()) if pa.types.is_floating(column.type) else column
 
 
+def load_early() -> None:
+    """Load Great Expectations and open its context before there are rows to check, which takes seconds."""
+    with LOCK:
+        _rows()
+
+
 def _results(frame: Any, suite: Any) -> list[Any]:
     """Give one result for each expectation, in the order of the suite."""
     rules = [_rule(one) for one in suite.expectations]
