@@ -17,13 +17,6 @@ LOG = Path("prefect") / "server.log"
 START = 120  # seconds that a first request may wait for the server
 PATIENCE = 5.0  # seconds between asking the server to stop and killing it
 ADDRESS = "PREFECT_API_URL"
-OF_THE_SERVER = {
-    "PREFECT_UI_ENABLED": "false",
-    "PREFECT__SERVER_EPHEMERAL": "1",
-    "PREFECT__SERVER_FINAL": "1",
-}
-
-
 _started: set[str] = set()  # addresses
 
 
@@ -39,7 +32,7 @@ def start_own_server(workspace: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening, log.open("wb") as messages:
         process = subprocess.Popen(
             [sys.executable, "-m", "flows.own_server", str(listening.fileno())],
-            env={**os.environ, **OF_THE_SERVER, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,
             stdout=messages,
             stderr=messages,
@@ -72,7 +65,8 @@ def _serve(descriptor: int) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
-    config = uvicorn.Config(create_app, factory=True, log_level="error", lifespan="on")
+    app = create_app(ephemeral=True, final=True)  # without the pages and the services of a server that stays
+    config = uvicorn.Config(app, log_level="error", lifespan="on")
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 

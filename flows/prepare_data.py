@@ -1,9 +1,6 @@
 """The data chapter: logs become checked examples, shard by shard, every row accounted for."""
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
 
 from flows.side_by_side import side_by_side
 from tasks.assembly import assemble_examples
@@ -33,9 +30,9 @@ from tasks.readmission import find_fixed_rows, readmit_rows
 from tasks.suite_reading import read_suites
 from tasks.unpacking import unpack_log
 
-T = TypeVar("T")
 Suites = dict[str, SuiteText]
 Door = RawLogs | ValidLogs | ValidCleanLogs
+Doors = tuple[Door, ...]  # what stood at each door, of one shard
 
 
 @dataclass(frozen=True)
@@ -50,12 +47,18 @@ class PreparedData:
 def prepare_data(settings: Settings) -> PreparedData:
     """Read, check, clean and check again, each shard by itself; then form examples from all of them."""
     suites = read_suites(settings.quality.suites)
+
+    def collect(one: ShapedShard) -> Doors:
+        return prepare(collect_logs(settings.workspace, one.shard, one.shape))
+
+    def prepare(logs: RawLogs) -> Doors:
+        return _prepare_shard(logs, settings, suites)
+
     shards = _find(settings)
     messages = tuple(one for one in shards if one.shape.kind == "messages")
-    doors = [
-        *_prepare([one for one in shards if one not in messages], _collect, settings, suites),
-        *_prepare(_thread(messages, settings), _as_they_are, settings, suites),
-    ]
+    prepared = side_by_side(collect, [one for one in shards if one not in messages])
+    prepared += side_by_side(prepare, _thread(messages, settings))
+    doors = [door for shard in prepared for door in shard]
     raw = tuple(door for door in doors if isinstance(door, RawLogs))
     doors += _take_back(doors, settings, suites)
     clean = tuple(door for door in doors if isinstance(door, ValidCleanLogs))
@@ -82,25 +85,7 @@ def _thread(messages: tuple[ShapedShard, ...], settings: Settings) -> tuple[RawL
     return threads.parts
 
 
-def _prepare(
-    shards: Sequence[T], read: Callable[[Path, T], RawLogs], settings: Settings, suites: Suites
-) -> Iterator[Door]:
-    """Read and prepare shards side by side; give what stood at each door, shard by shard."""
-    for doors in side_by_side(
-        lambda one: _prepare_shard(read(settings.workspace, one), settings, suites), shards
-    ):
-        yield from doors
-
-
-def _collect(place: Path, one: ShapedShard) -> RawLogs:
-    return collect_logs(place, one.shard, one.shape)
-
-
-def _as_they_are(_place: Path, logs: RawLogs) -> RawLogs:
-    return logs
-
-
-def _prepare_shard(raw: RawLogs, settings: Settings, suites: Suites) -> tuple[Door, ...]:
+def _prepare_shard(raw: RawLogs, settings: Settings, suites: Suites) -> Doors:
     place, cleaning, on_failure = settings.workspace, settings.cleaning, settings.quality.on_failure
     promised = Promised(redact=cleaning.redact, prompt_styles=cleaning.prompt_styles)
     valid = validate_raw(place, raw, suites["raw_logs"], on_failure)
@@ -108,7 +93,7 @@ def _prepare_shard(raw: RawLogs, settings: Settings, suites: Suites) -> tuple[Do
     return raw, valid, validate_clean(place, clean, promised, suites["clean_logs"], on_failure)
 
 
-def _take_back(doors: list[Door], settings: Settings, suites: Suites) -> tuple[Door, ...]:
+def _take_back(doors: list[Door], settings: Settings, suites: Suites) -> Doors:
     """Prepare the rows of this run's quarantine that a person has fixed."""
     fixed = find_fixed_rows(settings.workspace)
     if fixed is None:

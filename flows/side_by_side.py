@@ -1,4 +1,4 @@
-"""Side by side: shards are prepared a few at a time, so that one is read, checked or written while workers have another's rows."""
+"""Side by side: while workers have one shard's rows, another's are read, checked or written here."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor

@@ -31,10 +31,12 @@ def map_chunks(craft: Callable[..., T], chunks: Sequence[Any], *arguments: Any) 
     if len(chunks) <= FEW or cores() == 1:
         yield from (craft(chunk, *arguments) for chunk in chunks)
         return
+    with LOCK:  # shards that are prepared side by side share one pool
+        pool = _pool()
     try:
-        yield from _pool().map(craft, chunks, *([one] * len(chunks) for one in arguments))
+        yield from pool.map(craft, chunks, *([one] * len(chunks) for one in arguments))
     except BrokenProcessPool as error:
-        _started_pool.cache_clear()
+        _pool.cache_clear()
         raise HardwareError(
             "A worker process was killed, most likely for want of memory.",
             cure="Free some memory, then start again: complete shards come from the store.",
@@ -46,13 +48,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _pool() -> ProcessPoolExecutor:
-    with LOCK:
-        return _started_pool()
-
-
 @cache
-def _started_pool() -> ProcessPoolExecutor:
+def _pool() -> ProcessPoolExecutor:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     pool = ProcessPoolExecutor(cores(), mp_context=context, initializer=_begin)
