@@ -1,6 +1,6 @@
 """The training loop: one for one process or many, on a CPU or GPUs, resumable to the same weights.
 
-Legend: ids, mask, labels [batch, time]; labels are -100 outside the reply. The loss of a step is the mean over all
+Legend: ids, labels [batch, time]; labels are -100 outside the reply. The loss of a step is the mean over all
 labelled tokens of its micro-batches on all processes, each token weighing what its row weighs.
 """
 
@@ -19,19 +19,19 @@ from tasks.core.fitting.guards import check_gradient, check_labels, check_loss, 
 from tasks.core.fitting.plan import METRICS, FitPlan
 from tasks.core.fitting.schedule import learning_rate, plan_steps
 from tasks.core.model.adapters import trainable_parameters
-from tasks.core.model.heads import before_labels, head_only_at
+from tasks.core.model.heads import head_only_at, targets_of
 from tasks.core.tokens.batching import IGNORED, collate
 
 Rows = Any  # a datasets.Dataset with columns ids, prompt_length and weight
 
 
 class Batch(NamedTuple):
-    """Rows of a step: ids, mask and labels [batch, time], and what each row's loss weighs [batch]."""
+    """Rows of a step: ids and labels [batch, time], what each row's loss weighs [batch], and how many ids are no padding."""
 
     ids: torch.Tensor
-    mask: torch.Tensor
     labels: torch.Tensor
     weights: torch.Tensor
+    tokens: int
 
     @property
     def labelled(self) -> int:
@@ -122,7 +122,7 @@ class Trainer:
         all_of_them = [self._batch(rows) for rows in micro_batches]
         check_labels(sum(batch.labelled for batch in all_of_them), sum(map(len, micro_batches)))
         weight = sum(batch.weight for batch in all_of_them)
-        tokens = sum(int(batch.mask.sum()) for batch in all_of_them)
+        tokens = sum(batch.tokens for batch in all_of_them)
         while len(all_of_them) % self.accelerator.num_processes:
             first = all_of_them[0]
             all_of_them.append(first._replace(labels=torch.full_like(first.labels, IGNORED)))
@@ -134,12 +134,11 @@ class Trainer:
         for index, batch in enumerate(micro_batches):
             last = index == len(micro_batches) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
-                chosen = before_labels(batch.labels)
-                with head_only_at(
-                    self.model, chosen
-                ):  # padding is on the right: causal attention needs no mask
+                chosen, wanted = targets_of(batch.labels)
+                with head_only_at(self.model, chosen):
                     logits = self.wrapped(input_ids=batch.ids, use_cache=False).logits
-                loss = summed_loss(logits, batch.labels, batch.weights) / weight
+                weights = batch.weights[:, None].expand(chosen.shape)[chosen]
+                loss = summed_loss(logits, wanted, weights) / weight
                 # data-parallel training averages gradients over processes; ours are parts of one sum
                 self.accelerator.backward(loss * self.accelerator.num_processes)
             total += loss.detach()
@@ -147,9 +146,10 @@ class Trainer:
 
     def _batch(self, rows: list[int]) -> Batch:
         drawn = self.rows[rows]
-        arrays = collate(drawn["ids"], drawn["prompt_length"], self.plan.pad_id)
+        ids, mask, labels = collate(drawn["ids"], drawn["prompt_length"], self.plan.pad_id)
         weights = torch.tensor(drawn["weight"], dtype=torch.float32)
-        return Batch(*(one.to(self.accelerator.device) for one in (*map(torch.from_numpy, arrays), weights)))
+        parts = (torch.from_numpy(ids), torch.from_numpy(labels), weights)
+        return Batch._make([*(part.to(self.accelerator.device) for part in parts), int(mask.sum())])
 
     def _resume(self) -> tuple[int, list[str]]:
         checkpoint, notes = latest_checkpoint(self.plan.work_folder, self.plan.identity)
@@ -182,15 +182,13 @@ class Trainer:
         return {name: value.detach().clone().cpu().contiguous() for name, value in values.items()}
 
 
-def summed_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Sum the cross-entropy in nats of labelled positions, each times its row's weight.
+def summed_loss(logits: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Sum the cross-entropy in nats of the wanted tokens, each times its row's weight.
 
-    logits [labelled, vocabulary] of the positions before labels, labels [batch, time], weights [batch].
+    logits [labelled, vocabulary], wanted and weights [labelled].
     """
-    ahead = labels[:, 1:]
-    labelled = ahead != IGNORED
-    losses = torch.nn.functional.cross_entropy(logits.float(), ahead[labelled], reduction="none")
-    return (losses * weights[:, None].expand(ahead.shape)[labelled]).sum()
+    losses = torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
+    return (losses * weights).sum()
 
 
 def _restore(weights: dict[str, Any], optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:

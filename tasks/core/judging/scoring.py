@@ -1,6 +1,6 @@
 """Scoring: the loss of a model on every held-out row, teacher-forced, on the reply alone.
 
-Legend: ids, mask, labels [batch, time]; a row's loss is the sum over its reply tokens, end of sequence included, in nats.
+Legend: ids, labels [batch, time]; a row's loss is the sum over its reply tokens, end of sequence included, in nats.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tasks.core.store.rows import read_rows, write_rows
-from tasks.core.tokens.batching import IGNORED, collate, ordered_batches
+from tasks.core.tokens.batching import collate, ordered_batches
 
 SCORES = "scores.jsonl"
 
@@ -66,22 +66,18 @@ def read_scores(path: Path) -> list[RowScore]:
 def _score(model: Any, rows: Sequence[ScorableRow], pad_id: int) -> list[RowScore]:
     import torch
 
-    from tasks.core.model.heads import before_labels, head_only_at
+    from tasks.core.model.heads import head_only_at, targets_of
 
     arrays = collate([row.ids for row in rows], [row.prompt_length for row in rows], pad_id)
     ids, _, labels = (torch.from_numpy(array).to(model.device) for array in arrays)
-    with head_only_at(
-        model, before_labels(labels)
-    ):  # padding is on the right: causal attention needs no mask
-        flat = model(input_ids=ids, use_cache=False).logits.float()
-    ahead = labels[:, 1:]
-    labelled = ahead != IGNORED
-    wanted = ahead[labelled]
-    losses = torch.zeros(ahead.shape, dtype=torch.float64, device=ahead.device)
-    right = torch.zeros(ahead.shape, dtype=torch.int64, device=ahead.device)
-    losses[labelled] = torch.nn.functional.cross_entropy(flat, wanted, reduction="none").double()
-    right[labelled] = (flat.argmax(-1) == wanted).long()
-    sums, hits, counts = losses.sum(1).tolist(), right.sum(1).tolist(), labelled.sum(1).tolist()
+    chosen, wanted = targets_of(labels)
+    with head_only_at(model, chosen):
+        logits = model(input_ids=ids, use_cache=False).logits.float()
+    losses = torch.zeros(chosen.shape, dtype=torch.float64, device=chosen.device)
+    right = torch.zeros(chosen.shape, dtype=torch.int64, device=chosen.device)
+    losses[chosen] = torch.nn.functional.cross_entropy(logits, wanted, reduction="none").double()
+    right[chosen] = (logits.argmax(-1) == wanted).long()
+    sums, hits, counts = losses.sum(1).tolist(), right.sum(1).tolist(), chosen.sum(1).tolist()
     return [
         RowScore(row.row_id, row.group, loss, tokens, correct)
         for row, loss, tokens, correct in zip(rows, sums, counts, hits, strict=True)

@@ -12,18 +12,20 @@ import torch
 from tasks.core.tokens.batching import IGNORED
 
 
-def before_labels(labels: torch.Tensor) -> torch.Tensor:
-    """Give the positions [batch, time] that are followed by a label."""
-    chosen = torch.zeros_like(labels, dtype=torch.bool)
-    chosen[:, :-1] = labels[:, 1:] != IGNORED
-    return chosen
+def targets_of(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the positions [batch, time] that are followed by a label, and those labels [chosen]."""
+    ahead = torch.full_like(labels, IGNORED)
+    ahead[:, :-1] = labels[:, 1:]
+    chosen = ahead != IGNORED
+    return chosen, ahead[chosen]
 
 
 @contextmanager
 def head_only_at(model: Any, chosen: torch.Tensor) -> Iterator[None]:
     """Let the output head of a model see the chosen positions alone: its logits become [chosen, vocabulary].
 
-    What follows the head, such as a cap on logits, works on each position by itself in every family.
+    What follows the head, such as a cap on logits, works on each position by itself in every family. Rows need no
+    attention mask where their padding is on the right: causal attention does not see it.
     """
 
     def choose(_head: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from tasks.core.fitting.loop import summed_loss
-from tasks.core.model.heads import before_labels, head_only_at
+from tasks.core.model.heads import head_only_at, targets_of
 from tasks.core.tokens.batching import IGNORED, collate
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 61}
@@ -42,22 +42,23 @@ def gradients(model: Any, loss: torch.Tensor) -> dict[str, torch.Tensor]:
 def test_every_family_learns_the_same(family: str) -> None:
     rows = [list(range(3, 3 + size)) for size in (17, 9, 5)]
     ids, mask, labels = map(torch.from_numpy, collate(rows, [6, 4, 4], pad_id=0))
-    weights = torch.tensor([1.0, 2.0, 1.0])
+    chosen, wanted = targets_of(labels)
+    weights = torch.tensor([1.0, 2.0, 1.0])[:, None].expand(chosen.shape)[chosen]
     model = model_of(family)
 
     whole = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
-    full = summed_loss(whole[before_labels(labels)], labels, weights)
-    wanted = gradients(model, full)
-    with head_only_at(model, before_labels(labels)):
+    full = summed_loss(whole[chosen], wanted, weights)
+    known = gradients(model, full)
+    with head_only_at(model, chosen):
         logits = model(input_ids=ids, use_cache=False).logits
-    loss = summed_loss(logits, labels, weights)
+    loss = summed_loss(logits, wanted, weights)
     found = gradients(model, loss)
 
     assert logits.shape == (int((labels != IGNORED).sum()), 61)
     assert loss.item() == pytest.approx(full.item(), rel=1e-5)
-    assert found.keys() == wanted.keys()
+    assert found.keys() == known.keys()
     for name, gradient in found.items():
-        assert torch.allclose(gradient, wanted[name], atol=1e-4), name
+        assert torch.allclose(gradient, known[name], atol=1e-4), name
 
 
 def test_the_head_is_whole_again_afterwards() -> None:

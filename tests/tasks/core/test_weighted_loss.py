@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tasks.core.fitting.loop import Batch, summed_loss
-from tasks.core.model.heads import before_labels
+from tasks.core.model.heads import targets_of
 from tasks.core.tokens.batching import IGNORED
 
 
@@ -18,8 +18,10 @@ def rows() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def mean_loss(logits: torch.Tensor, labels: torch.Tensor, weights: list[float]) -> float:
-    batch = Batch(labels, torch.ones_like(labels), labels, torch.tensor(weights))
-    return float(summed_loss(logits[before_labels(labels)], labels, batch.weights) / batch.weight)
+    batch = Batch(labels, labels, torch.tensor(weights), tokens=0)
+    chosen, wanted = targets_of(labels)
+    each = batch.weights[:, None].expand(chosen.shape)[chosen]
+    return float(summed_loss(logits[chosen], wanted, each) / batch.weight)
 
 
 def test_rows_that_weigh_one_give_the_mean_over_their_tokens(rows: tuple[torch.Tensor, torch.Tensor]) -> None:
