@@ -57,9 +57,9 @@ from tasks.core.report.tables import (
     terminal_summary,
 )
 from tasks.core.settings import Settings
-from tasks.core.store.digests import digest_bytes
+from tasks.core.store.artifacts import MANIFEST, drafting, find, locked
+from tasks.core.store.digests import digest_value
 from tasks.core.store.keys import code_digest, key_of
-from tasks.core.store.locks import exclusive
 from tasks.core.store.quarantine import TABLE, write_quarantine
 from tasks.core.store.rows import read_rows
 from tasks.journal import Journal, journal
@@ -179,17 +179,16 @@ def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None)
 
 
 def _document(run: Run, doors: list[dict[str, Any]]) -> None:
-    """Give the run its Data Docs; the same doors are drawn once, since loading Great Expectations takes seconds."""
-    told = digest_bytes(json.dumps(doors, sort_keys=True).encode())
-    key = key_of("data_docs", code_digest("tasks.core.quality.data_docs"), told, ("great-expectations",))
-    kept = run.settings.workspace / DATA_DOCS / key
-    with exclusive(run.settings.workspace / "locks" / f"{DATA_DOCS}-{key}.lock"):
-        if not kept.exists():
-            aside = kept.with_suffix(".writing")
-            shutil.rmtree(aside, ignore_errors=True)
-            build_data_docs(doors, aside)
-            aside.rename(kept)
-    shutil.copytree(kept, run.folder / DATA_DOCS)
+    """Give the run its Data Docs; those of the same results are drawn once, since that takes seconds."""
+    place, inputs = run.settings.workspace, {"doors": digest_value(doors)}
+    key = key_of(DATA_DOCS, code_digest("tasks.core.quality.data_docs"), inputs, ("great-expectations",))
+    with locked(place, DATA_DOCS, key):
+        docs = find(place, DATA_DOCS, key, Receipt)
+        if docs is None:
+            with drafting(place, DATA_DOCS, key, inputs) as draft:
+                build_data_docs(doors, draft.folder)
+                docs = draft.seal(Receipt)
+    shutil.copytree(docs.folder(place), run.folder / DATA_DOCS, ignore=shutil.ignore_patterns(MANIFEST))
 
 
 def _notes(run: Run) -> list[str]:
