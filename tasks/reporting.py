@@ -1,4 +1,4 @@
-"""Reporting: what a run leaves behind: its folder, its report, and what Prefect and MLflow show of it."""
+"""Reporting: what a run leaves behind in its folder, its report first of all."""
 
 import json
 import logging
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from tasks.announcing import EVALUATION, PUBLIC_REPORT, PUBLIC_SETTINGS, QUALITY, send_report, show_run
 from tasks.core.errors import FreshtuneError, ServiceError
 from tasks.core.fitting.plan import METRICS
 from tasks.core.quality.data_docs import build_data_docs
@@ -46,16 +46,8 @@ from tasks.core.report.gathering import (
     without_validation,
 )
 from tasks.core.report.page import render_page
-from tasks.core.report.receipt_texts import receipts_table
-from tasks.core.report.registry_texts import gain_figures
 from tasks.core.report.summary import RunSummary
-from tasks.core.report.tables import (
-    evaluation_table,
-    replies_text,
-    rows_table,
-    summary_markdown,
-    terminal_summary,
-)
+from tasks.core.report.tables import evaluation_table, replies_text, terminal_summary
 from tasks.core.settings import Settings
 from tasks.core.store.artifacts import MANIFEST, drafting, find, locked
 from tasks.core.store.digests import digest_value
@@ -63,11 +55,9 @@ from tasks.core.store.keys import code_digest, key_of
 from tasks.core.store.quarantine import TABLE, write_quarantine
 from tasks.core.store.rows import read_rows
 from tasks.journal import Journal, journal
-from tasks.lid import only_shown
 
 logger = logging.getLogger("freshtune")
 R = TypeVar("R", bound=Receipt)
-PUBLIC_SETTINGS = "public_settings.yaml"  # without the paths, which may name people and customers
 TOLD = ("name", "state", "cached", "seconds")  # of a step; the name of its log file is for whoever runs it
 FIGURE, REPORT, OUTCOME, DATA_DOCS = "loss_curve.png", "report.html", "outcome.json", "data_docs"
 
@@ -234,20 +224,21 @@ def _leave(run: Run, summary: RunSummary) -> None:
     folder = run.folder
     figure = _figure(run)
     _write(folder / "receipts.json", json.dumps([_named(one) for one in run.journal.receipts], indent=1))
-    _write(folder / "quality.json", json.dumps(summary.quality, indent=1))
-    _write(folder / "evaluation.json", json.dumps(evaluation_table(summary), indent=1))
+    _write(folder / QUALITY, json.dumps(summary.quality, indent=1))
+    _write(folder / EVALUATION, json.dumps(evaluation_table(summary), indent=1))
     _write(folder / "samples.json", json.dumps(summary.samples, indent=1, ensure_ascii=False))
     _write(folder / "replies.txt", replies_text(summary.replies))
     _write(folder / REPORT, render_page(summary, figure, f"{DATA_DOCS}/index.html"))
-    _write(folder / "public_report.html", render_page(summary.public(), figure))
+    _write(folder / PUBLIC_REPORT, render_page(summary.public(), figure))
     _write(folder / PUBLIC_SETTINGS, yaml.safe_dump(summary.settings, sort_keys=False, allow_unicode=True))
-    if summary.status != "failed":
-        _upload(run, summary)
+    registered = run.find(RegisteredModel)
+    if registered and summary.status != "failed":
+        send_report(run.settings.workspace, registered.run_id, folder, summary)
     report = os.path.relpath(folder / REPORT)
     _write(folder / "summary.txt", terminal_summary(summary, report))
     run.outcome = {"schema": 1, **summary.to_json(), "run_dir": str(folder), "report": str(folder / REPORT)}
     _write(folder / OUTCOME, json.dumps(run.outcome, indent=1))
-    _show(run, summary)
+    show_run(run.journal, folder / REPORT, summary)
 
 
 def _figure(run: Run) -> bytes | None:
@@ -270,53 +261,3 @@ def _write(path: Path, text: str) -> None:
     aside.write_text(text, encoding="utf-8")
     aside.chmod(0o600)
     aside.rename(path)
-
-
-def _upload(run: Run, summary: RunSummary) -> None:
-    """Add the public report to the MLflow run; a report that cannot be sent stays in the run's folder.
-
-    A run in which nothing was new sends one only where there is none: the one that should have may have been killed.
-    """
-    registered = run.find(RegisteredModel)
-    if registered is None:
-        return
-    try:
-        client = open_registry(run.settings.workspace)
-        if summary.status == "skipped" and client.holds(registered.run_id, "report"):
-            return
-        for name in ("public_report.html", "quality.json", "evaluation.json", PUBLIC_SETTINGS):
-            client.log_files(registered.run_id, run.folder / name, "report")
-        if summary.gains:
-            client.log_metrics(registered.run_id, gain_figures(summary.gains))
-    except ServiceError as error:
-        summary.warnings.append(f"The report was not sent to MLflow: {error.message}")
-
-
-def _show(run: Run, summary: RunSummary) -> None:
-    """Show the run in Prefect; where that fails, the run's folder has it all."""
-    with only_shown():
-        create_markdown_artifact(
-            key="summary", markdown=summary_markdown(summary), description="How the run ended"
-        )
-        if summary.rows:
-            create_table_artifact(key="rows", table=rows_table(summary), description="Where the rows went")
-        if summary.metrics:
-            create_table_artifact(
-                key="evaluation", table=evaluation_table(summary), description="Held-out figures"
-            )
-        made = [(step.name, step.part, step.cached, receipt) for step, receipt in run.journal.made]
-        if made:
-            create_table_artifact(
-                key="receipts", table=receipts_table(made), description="What each step made"
-            )
-        create_markdown_artifact(
-            key="report", markdown=_way_to(run), description="Where the run's report is, on its machine"
-        )
-
-
-def _way_to(run: Run) -> str:
-    """Say how to get to the report: a browser follows no link from a web page to a file."""
-    return (
-        "Open this file on the machine of the run; it may hold text from the logs:\n\n"
-        f"```\n{run.folder / REPORT}\n```\n\nIn the terminal: `freshtune show {run.run_id}`\n"
-    )

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tasks import reporting
+from tasks import announcing, reporting
 from tasks.core.errors import ServiceError
 from tasks.core.receipts import Adapter, BaseModel, Decision, Promotion, RegisteredModel
 from tasks.core.report.summary import RunSummary
 from tasks.core.settings import Settings
 from tasks.journal import JOURNAL, Journal, StepRun
-from tasks.reporting import Run, _upload, _verdict, _warnings, recorded
+from tasks.reporting import Run, _verdict, _warnings, recorded
 
 
 @pytest.fixture
@@ -76,7 +76,8 @@ def test_a_promoted_run_is_recorded_when_mlflow_and_prefect_go_away(
         raise RuntimeError("the server went away")
 
     monkeypatch.setattr(reporting, "open_registry", away)
-    monkeypatch.setattr(reporting, "create_markdown_artifact", gone)
+    monkeypatch.setattr(announcing, "open_registry", away)
+    monkeypatch.setattr(announcing, "create_markdown_artifact", gone)
     (tmp_path / "adapter").mkdir()
     step = {
         "step": 1,
@@ -120,9 +121,7 @@ def test_what_is_sent_or_shared_names_no_path(tmp_path: Path, followed: Journal)
     assert "acme" in (run.folder / "settings.yaml").read_text()
 
 
-def test_gains_are_sent_with_the_report(
-    tmp_path: Path, followed: Journal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_gains_are_sent_with_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: dict[str, Any] = {}
 
     class Remembering:
@@ -132,11 +131,10 @@ def test_gains_are_sent_with_the_report(
         def log_metrics(self, _run_id: str, rows: list[tuple[str, float, int]]) -> None:
             sent.update({name: value for name, value, _ in rows})
 
-    monkeypatch.setattr(reporting, "open_registry", lambda _workspace: Remembering())
-    followed.receipts += receipts()
+    monkeypatch.setattr(announcing, "open_registry", lambda _workspace: Remembering())
     gains = {"base": {"mean": 1.4, "low": 1.3, "high": 1.5}}
     summary = RunSummary("promoted", "why", "run", "now", 1.0, gains=gains)
-    _upload(Run(Settings(workspace=tmp_path), "run", followed), summary)
+    announcing.send_report(tmp_path, "mlflow run", tmp_path, summary)
     assert sent["gain_over_base/low"] == 1.3
     assert "public_settings.yaml" in sent
     assert "settings.yaml" not in sent
@@ -157,7 +155,7 @@ def test_a_run_is_named_beforehand_once(tmp_path: Path, followed: Journal) -> No
     [("promoted", True, 4), ("kept", False, 4), ("skipped", False, 4), ("skipped", True, 0)],
 )
 def test_the_report_is_sent_whenever_mlflow_has_none(
-    status: str, held: bool, sent: int, tmp_path: Path, followed: Journal, monkeypatch: pytest.MonkeyPatch
+    status: str, held: bool, sent: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files: list[str] = []
 
@@ -168,7 +166,6 @@ def test_the_report_is_sent_whenever_mlflow_has_none(
         def log_files(self, _run_id: str, path: Path, _place: str) -> None:
             files.append(path.name)
 
-    monkeypatch.setattr(reporting, "open_registry", lambda _workspace: Remembering())
-    followed.receipts += receipts()
-    _upload(Run(Settings(workspace=tmp_path), "run", followed), RunSummary(status, "why", "run", "now", 1.0))
+    monkeypatch.setattr(announcing, "open_registry", lambda _workspace: Remembering())
+    announcing.send_report(tmp_path, "run", tmp_path, RunSummary(status, "why", "run", "now", 1.0))
     assert len(files) == sent

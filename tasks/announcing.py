@@ -1,0 +1,67 @@
+"""Announcing: a run that is over is shown in Prefect and sent to MLflow; where that fails, its folder has it all."""
+
+from pathlib import Path
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from tasks.core.errors import ServiceError
+from tasks.core.registry.client import open_registry
+from tasks.core.report.receipt_texts import receipts_table
+from tasks.core.report.registry_texts import gain_figures
+from tasks.core.report.summary import RunSummary
+from tasks.core.report.tables import evaluation_table, rows_table, summary_markdown
+from tasks.journal import Journal
+from tasks.lid import only_shown
+
+# Files of a run's folder without text of the logs, and without paths, which may name people and customers.
+PUBLIC_REPORT, PUBLIC_SETTINGS = "public_report.html", "public_settings.yaml"
+QUALITY, EVALUATION = "quality.json", "evaluation.json"
+
+
+def send_report(workspace: Path, mlflow_run: str, folder: Path, summary: RunSummary) -> None:
+    """Add the public report to the MLflow run; one that cannot be sent is a warning of the summary.
+
+    A run in which nothing was new sends one only where there is none: the one that should have may have been killed.
+    """
+    try:
+        client = open_registry(workspace)
+        if summary.status == "skipped" and client.holds(mlflow_run, "report"):
+            return
+        for name in (PUBLIC_REPORT, QUALITY, EVALUATION, PUBLIC_SETTINGS):
+            client.log_files(mlflow_run, folder / name, "report")
+        if summary.gains:
+            client.log_metrics(mlflow_run, gain_figures(summary.gains))
+    except ServiceError as error:
+        summary.warnings.append(f"The report was not sent to MLflow: {error.message}")
+
+
+def show_run(followed: Journal, report: Path, summary: RunSummary) -> None:
+    """Show a run's figures in Prefect, and where its report is."""
+    with only_shown():
+        create_markdown_artifact(
+            key="summary", markdown=summary_markdown(summary), description="How the run ended"
+        )
+        if summary.rows:
+            create_table_artifact(key="rows", table=rows_table(summary), description="Where the rows went")
+        if summary.metrics:
+            create_table_artifact(
+                key="evaluation", table=evaluation_table(summary), description="Held-out figures"
+            )
+        made = [(step.name, step.part, step.cached, receipt) for step, receipt in followed.made]
+        if made:
+            create_table_artifact(
+                key="receipts", table=receipts_table(made), description="What each step made"
+            )
+        create_markdown_artifact(
+            key="report",
+            markdown=_way_to(report, summary.run_id),
+            description="Where the run's report is, on its machine",
+        )
+
+
+def _way_to(report: Path, run_id: str) -> str:
+    """Say how to get to the report: a browser follows no link from a web page to a file."""
+    return (
+        "Open this file on the machine of the run; it may hold text from the logs:\n\n"
+        f"```\n{report}\n```\n\nIn the terminal: `freshtune show {run_id}`\n"
+    )
