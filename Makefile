@@ -20,6 +20,7 @@ help:
 
 demo: .venv/.installed
 	@$(BIN)/freshtune run demo
+	@echo
 	@$(BIN)/freshtune show latest --replies
 
 test: .venv/.installed

@@ -237,9 +237,10 @@ def _call(name: str, settings: Settings, *, as_json: bool, need_champion: bool =
     look_first(settings, with_base=name == "run_retrain")
     _prepare(settings)
     began = time.monotonic()
-    say("starting …")
-    from flows.own_server import start_own_server
+    from flows.own_server import must_set_up, start_own_server
 
+    once = "; this once, a database for Prefect is set up" if must_set_up(settings.workspace) else ""
+    say(f"starting{once} …")
     start_own_server(settings.workspace)
     from flows import running
 

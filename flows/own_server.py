@@ -13,7 +13,7 @@ from pathlib import Path
 from tasks.core.store.lifelines import die_with_parent
 
 ROOT = Path(__file__).parents[1]
-LOG = Path("prefect") / "server.log"
+LOG, DATABASE = Path("prefect") / "server.log", Path("prefect") / "prefect.db"
 START = 120  # seconds that a first request may wait for the server
 PATIENCE = 5.0  # seconds between asking the server to stop and killing it
 ADDRESS = "PREFECT_API_URL"
@@ -45,6 +45,11 @@ def start_own_server(workspace: Path) -> None:
     _started.add(os.environ[ADDRESS])
     os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", str(START))
     atexit.register(_end, process)  # what Prefect registers later is called before, and has last words too
+
+
+def must_set_up(workspace: Path) -> bool:
+    """Say whether a server of this workspace's own sets up its database first, which takes ten seconds or more."""
+    return not (os.environ.get(ADDRESS) or (workspace / DATABASE).exists())
 
 
 def is_own_server(address: str) -> bool:

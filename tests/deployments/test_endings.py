@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from deployments.cli import cli
 from deployments.printing import keep_traceback
 from flows.environment import prepare
-from flows.own_server import ADDRESS, LOG, is_own_server, start_own_server
+from flows.own_server import ADDRESS, LOG, is_own_server, must_set_up, start_own_server
 from tasks.core.errors import ServiceError, SettingsError
 from tasks.core.settings import ModelSettings, Settings
 
@@ -57,7 +57,9 @@ def test_a_required_promotion_is_decided_by_the_alias(
 
 
 def test_a_run_with_a_server_of_others_starts_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert must_set_up(tmp_path)
     monkeypatch.setenv(ADDRESS, "http://127.0.0.1:4200/api")
+    assert not must_set_up(tmp_path)
     start_own_server(tmp_path)
     assert not (tmp_path / LOG).exists()
     assert not is_own_server("http://127.0.0.1:4200/api")
