@@ -7,7 +7,6 @@ open no gate, and cost only that look.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 
 from tasks.core.privacy.finders.bank_numbers import find_cards, find_ibans
 from tasks.core.privacy.finders.keys_and_codes import find_codes, find_headers, find_introduced_keys
@@ -85,18 +84,20 @@ def redact_conversation(
 
 def _with_repeats(texts: Sequence[str], found: Sequence[list[Finding]]) -> list[list[Finding]]:
     """Add the places where a conversation repeats what was found in it, as a word of its own."""
-    known = {
+    written = {
         text[one.start : one.end]: one
         for text, findings in zip(texts, found, strict=True)
         for one in findings
         if one.kind in REPEATED and one.end - one.start >= LEAST_REPEATED
     }
+    # a password that is a word, `welcome`, is also just that word elsewhere
+    known = [(value, one) for value, one in written.items() if not value.isalpha()][:MOST_REPEATED]
     spread = []
     for text, findings in zip(texts, found, strict=True):
         repeats = [
-            Finding(place, place + len(written), one.kind, one.value)
-            for written, one in islice(known.items(), MOST_REPEATED)
-            for place in _places(text, written)
+            Finding(place, place + len(value), one.kind, one.value)
+            for value, one in known
+            for place in _places(text, value)
         ]
         spread.append(settle([*findings, *repeats], text) if repeats else findings)
     return spread

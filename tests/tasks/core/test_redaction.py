@@ -132,6 +132,12 @@ def test_what_is_known_from_one_place_is_replaced_where_nothing_introduces_it() 
     assert counts == {"ORDER": 2}
 
 
+def test_a_password_that_is_a_word_is_left_where_it_is_only_a_word() -> None:
+    texts, counts = redact_conversation(["My password: welcome", "You are welcome, and welcome again."])
+    assert texts == ["My password: <SECRET_1>", "You are welcome, and welcome again."]
+    assert counts == {"SECRET": 1}
+
+
 def test_many_values_are_looked_for_in_linear_time() -> None:
     text = " ".join(f"order {number}," for number in range(100_000, 107_000))
     assert takes_linear_time(text)
