@@ -87,7 +87,12 @@ def _thread(messages: tuple[ShapedShard, ...], settings: Settings) -> tuple[RawL
 
 def _prepare_shard(raw: RawLogs, settings: Settings, suites: Suites) -> Doors:
     place, cleaning, on_failure = settings.workspace, settings.cleaning, settings.quality.on_failure
-    promised = Promised(redact=cleaning.redact, prompt_styles=cleaning.prompt_styles)
+    promised = Promised(
+        redact=cleaning.redact,
+        prompt_styles=cleaning.prompt_styles,
+        redactor=cleaning.redactor,
+        redactor_version=cleaning.redactor_version,
+    )
     valid = validate_raw(place, raw, suites["raw_logs"], on_failure)
     clean = clean_logs(place, valid, cleaning, settings.logs.outcome)
     return raw, valid, validate_clean(place, clean, promised, suites["clean_logs"], on_failure)

@@ -27,8 +27,9 @@ def validate_clean(
     folder = logs.folder(draft.workspace)
     rows, hashes = read_table(folder / ROWS), read_table(folder / HASHES)
 
-    traits = pa.concat_tables(map_chunks(clean_traits, chunks_of(rows) or [rows]))
-    result = check_rows(traits, build_suite(suite.text, **promised.model_dump()))
+    traits = pa.concat_tables(map_chunks(clean_traits, chunks_of(rows) or [rows], promised.redactor))
+    switches = {"redact": promised.redact, "prompt_styles": promised.prompt_styles}
+    result = check_rows(traits, build_suite(suite.text, **switches))
     kept, entries = quarantine(rows, result, on_failure)
 
     write_table(draft.folder / ROWS, kept)

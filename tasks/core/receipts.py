@@ -72,6 +72,8 @@ class Promised(Record):
 
     redact: bool
     prompt_styles: bool
+    redactor: str = "patterns"
+    redactor_version: str = ""
 
 
 class FixedRows(Record):

@@ -208,10 +208,14 @@ class CleaningSettings(Section):
     near_threshold: Annotated[float, Field(ge=0.5, le=1.0)] = 0.85
     """Share of three-word shingles (Jaccard) from which two conversations are nearly equal."""
 
+    @property
+    def redactor_version(self) -> str:
+        """Give the version of Presidio where it is asked."""
+        return _version("presidio-analyzer") if self.redactor == "presidio" else ""
+
     def in_key(self) -> dict[str, Any]:
         """Give what counts for cache keys, with the version of Presidio where it is asked."""
-        asked = {"presidio": _version("presidio-analyzer")} if self.redactor == "presidio" else {}
-        return super().in_key() | asked
+        return super().in_key() | ({"presidio": self.redactor_version} if self.redactor == "presidio" else {})
 
 
 class FormatSettings(Section):

@@ -6,6 +6,7 @@ Legend: rows [row] are the table's; texts [text] are every row's question, reply
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 
 import numpy as np
@@ -63,8 +64,12 @@ def raw_traits(table: pa.Table, latest: str = LATEST) -> pa.Table:
     )
 
 
-def clean_traits(table: pa.Table) -> pa.Table:
-    """Derive what the contract on clean logs asks about; question, reply and earlier turns are looked at together."""
+def clean_traits(table: pa.Table, redactor: str = "patterns") -> pa.Table:
+    """Derive what the contract on clean logs asks about; question, reply and earlier turns are looked at together.
+
+    `redactor` is who has redacted, and is asked what is left.
+    """
+    data_left = partial(personal_data_left, redactor=redactor)
     texts = _texts(table)
     return pa.table(
         {
@@ -75,7 +80,7 @@ def clean_traits(table: pa.Table) -> pa.Table:
             "marker_left": texts.where(has_marker, MARKER_SIGNS),
             "mixed_styles_left": texts.where(has_mixed_styles, STYLE_SIGNS),
             "hidden_left": texts.where(has_hidden, HIDDEN_SIGNS),
-            "personal_data_left": texts.where(personal_data_left, among=~_sealed(table)),
+            "personal_data_left": texts.where(data_left, among=~_sealed(table)),
             "replacement_char_left": texts.where(None, "\ufffd"),
             "language_known": _has_more_than_blanks(_text(table, "language")),
         }

@@ -1,5 +1,7 @@
 """Traits: whole columns at a time give what row by row would, and no text among them."""
 
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -8,6 +10,7 @@ import pytest
 
 from expectations.vocabulary import COLUMNS
 from tasks.core.normalizing.normalization import has_hidden
+from tasks.core.privacy.placeholders import Finding
 from tasks.core.text.traits import HIDDEN_SIGNS, SEAL, clean_traits, example_traits, raw_traits, seal_of
 
 SECRET = "secretwords"
@@ -184,12 +187,25 @@ def test_redaction_is_not_asked_again_of_the_very_texts_that_it_sealed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("tasks.core.text.traits.personal_data_left", lambda text: bool(asked.append(text)))
+    monkeypatch.setattr(
+        "tasks.core.text.traits.personal_data_left", lambda text, **_: bool(asked.append(text))
+    )
     rows = table({"history": turns("first")}, {"reply": "changed since"}, {})
     seal = seal_of(GOOD["question"], GOOD["reply"])
     seals = [seal_of(GOOD["question"], GOOD["reply"], ["first"]), seal, None]
     clean_traits(rows.append_column(SEAL, pa.array(seals, pa.uint64())))
     assert asked == [GOOD["question"], GOOD["question"], "changed since", GOOD["reply"]]
+
+
+def test_the_door_asks_who_has_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def finds(text: str) -> list[Finding]:
+        return [Finding(0, 4, "ID", "4711")] if text.startswith("4711") else []
+
+    presidio = SimpleNamespace(find_with_presidio=finds)
+    monkeypatch.setitem(sys.modules, "tasks.core.privacy.presidio_finding", presidio)
+    rows = table({"reply": "4711 is what their recognizers know"}, {})
+    assert clean_traits(rows, "presidio")["personal_data_left"].to_pylist() == [True, False]
+    assert clean_traits(rows)["personal_data_left"].to_pylist() == [False, False]
 
 
 def test_clean_text_has_nothing_left() -> None:
