@@ -7,16 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import SettingsError
-from tasks.core.intake.canonical import SCHEMA
+from tasks.core.intake.canonical import OUTCOME, SCHEMA
 from tasks.core.store.fixed_rows import add_fixed
 from tasks.core.store.quarantine import TABLE, read_quarantine
 
 Row = dict[str, Any]
-BEFORE_FORMATION = (
-    "collection",
-    "raw_validation",
-    "clean_validation",
-)  # later doors judge what is already formed
 
 
 def read_table(run: Path) -> list[Row]:
@@ -115,11 +110,6 @@ def _mended(number: int, line: str, known: Mapping[str, Row]) -> Row:
             f"Line {number}: {row_id} is not in this run's quarantine.",
             cure="See `freshtune quarantine list`.",
         )
-    if entry["step"] not in BEFORE_FORMATION:
-        raise SettingsError(
-            f"Line {number}: {row_id} was rejected by {entry['step']}, where only settings help.",
-            cure="Change the setting or the suite that it broke.",
-        )
     return _canonical(number, row_id, fields)
 
 
@@ -135,5 +125,5 @@ def _canonical(number: int, row_id: str, fields: Row) -> Row:
             f"Line {number}: {names} of {row_id} must be text, and question and reply not empty.",
             cure="Write a `question` and a `reply` into its `row`.",
         )
-    loose = {name: fields.get(name) for name in ("solved", "votes", "csat", "reopened")}
+    loose = {name: fields.get(name) for name in OUTCOME}
     return {**texts, **loose, "row_id": row_id, "line": 0, "history": fields.get("history") or []}

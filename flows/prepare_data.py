@@ -60,9 +60,10 @@ def prepare_data(settings: Settings) -> PreparedData:
     prepared += side_by_side(prepare, _thread(messages, settings))
     doors = [door for shard in prepared for door in shard]
     raw = tuple(door for door in doors if isinstance(door, RawLogs))
-    doors += _take_back(doors, settings, suites)
-    clean = tuple(door for door in doors if isinstance(door, ValidCleanLogs))
-    return PreparedData(raw, _form(clean, settings, suites), suites)
+    fixed = _take_back(doors, settings, suites)
+    clean = tuple(door for door in [*doors, *fixed] if isinstance(door, ValidCleanLogs))
+    taken_back = next((door for door in fixed if isinstance(door, RawLogs)), None)
+    return PreparedData(raw, _form(clean, taken_back, settings, suites), suites)
 
 
 def _find(settings: Settings) -> tuple[ShapedShard, ...]:
@@ -107,9 +108,11 @@ def _take_back(doors: list[Door], settings: Settings, suites: Suites) -> Doors:
     return _prepare_shard(rows, settings, suites) if rows.counts["kept"] else ()
 
 
-def _form(clean: tuple[ValidCleanLogs, ...], settings: Settings, suites: Suites) -> ValidExamples:
+def _form(
+    clean: tuple[ValidCleanLogs, ...], taken_back: RawLogs | None, settings: Settings, suites: Suites
+) -> ValidExamples:
     place, quality = settings.workspace, settings.quality
-    formation = form_examples(place, clean, rules_of(settings.cleaning, settings.format))
+    formation = form_examples(place, clean, taken_back, rules_of(settings.cleaning, settings.format))
 
     def check(part: tuple[ValidCleanLogs, Verdicts]) -> ExampleShard:
         suite, outcome = suites["training_examples"], settings.logs.outcome

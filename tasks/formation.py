@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from tasks.core.receipts import Formation, ValidCleanLogs, Verdicts
+from tasks.core.receipts import Formation, RawLogs, ValidCleanLogs, Verdicts
 from tasks.core.selection.hashing import HASHES, hashes_of
+from tasks.core.selection.splitting import Flags
 from tasks.core.selection.verdicts import VERDICTS, Fate, Judged, Rules, judge
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.ledger import Entry, account, add_counts, write_ledger
@@ -24,20 +26,34 @@ FATES: dict[Fate, tuple[LedgerFate, str]] = {
     Fate.STRADDLES_THE_SPLIT: ("filtered", "newer than the split, and its requester is trained on"),
     Fate.TOO_MANY_OF_REQUESTER: ("filtered", "beyond format.max_per_requester"),
     Fate.NO_TIME_TO_SPLIT_BY: ("filtered", "without a time it is on no side of a split by time"),
+    Fate.MENDED: ("quarantined", "a person has mended it, and the mended row stands in for it"),
 }
 
 
 @step("formation", Formation, libraries=("numpy", "pyarrow"))
-def form_examples(draft: Draft, shards: tuple[ValidCleanLogs, ...], rules: Rules) -> Formation:
-    """Keep the first of equal and of nearly equal conversations, and split by group, the same way in every run."""
+def form_examples(
+    draft: Draft, shards: tuple[ValidCleanLogs, ...], taken_back: RawLogs | None, rules: Rules
+) -> Formation:
+    """Keep the first of equal and of nearly equal conversations, and split by group, the same way in every run.
+
+    Rows that were `taken_back` are in the last shard, and stand in for those of the same id in the others.
+    """
     folders = [shard.folder(draft.workspace) for shard in shards]
     ids = [read_table(folder / ROWS, ("row_id", "line")) for folder in folders]
     hashes, company = hashes_of([read_table(folder / HASHES) for folder in folders])
 
-    judged = judge(hashes, company, rules)
+    judged = judge(hashes, company, rules, _mended(draft, ids, taken_back))
 
     parts = _write(draft, shards, ids, judged)
     return draft.seal(Formation, counts=add_counts(part.counts for part in parts), parts=tuple(parts))
+
+
+def _mended(draft: Draft, ids: Sequence[pa.Table], taken_back: RawLogs | None) -> Flags | None:
+    if taken_back is None:
+        return None
+    theirs = read_table(taken_back.folder(draft.workspace) / ROWS, ("row_id",))["row_id"].combine_chunks()
+    flags = [pc.is_in(one["row_id"], theirs).to_numpy().astype(np.bool_) for one in ids[:-1]]
+    return np.concatenate([*flags, np.zeros(len(ids[-1]), np.bool_)])
 
 
 def _write(

@@ -1,14 +1,22 @@
-"""Readmission: rows of this run's quarantine that a person has fixed are taken back."""
+"""Readmission: rows of a run's quarantine that a person has fixed are taken back.
 
+A row that a later door rejected is among the clean rows until then: formation puts the fixed one in its place.
+"""
+
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from tasks.core.intake.canonical import table_of
-from tasks.core.receipts import FixedRows, RawLogs, ValidCleanLogs, ValidLogs
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.core.intake.canonical import OUTCOME, table_of
+from tasks.core.receipts import FixedRows, RawLogs, Receipt, ValidCleanLogs, ValidLogs
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.digests import digest_file
 from tasks.core.store.fixed_rows import FIXED, read_fixed
 from tasks.core.store.ledger import FATES, write_ledger
-from tasks.core.store.rows import QUARANTINE, ROWS, iterate_rows, write_table
+from tasks.core.store.rows import QUARANTINE, ROWS, iterate_rows, read_table, write_table
 from tasks.lid import step
 
 
@@ -22,16 +30,30 @@ def find_fixed_rows(workspace: Path) -> FixedRows | None:
 def readmit_rows(
     draft: Draft, fixed: FixedRows, doors: tuple[RawLogs | ValidLogs | ValidCleanLogs, ...]
 ) -> RawLogs:
-    """Take back those of the fixed rows that this run has put into quarantine, each once."""
+    """Take back those of the fixed rows that this run has put into quarantine or holds as clean, each once."""
     rows = read_fixed(fixed.path)
     held = {
         line["row_id"] for door in doors for line in iterate_rows(door.folder(draft.workspace) / QUARANTINE)
     }
+    clean = _outcomes(draft, doors, pa.array(rows, pa.string()))
 
-    taken = [row for row_id, row in sorted(rows.items()) if row_id in held]
+    taken = [
+        row | clean.get(row_id, {}) for row_id, row in sorted(rows.items()) if row_id in held | clean.keys()
+    ]
 
     write_table(draft.folder / ROWS, table_of(taken))
     write_ledger(draft.folder, "readmission", [])
     counts: dict[str, int] = {"in": 0, "kept": len(taken)}
     counts |= {fate: -len(taken) if fate == "quarantined" else 0 for fate in FATES}
     return draft.seal(RawLogs, counts=counts)
+
+
+def _outcomes(draft: Draft, doors: Iterable[Receipt], ids: pa.Array) -> dict[str, dict[str, Any]]:
+    """Give how the conversations of clean rows ended, which is not in what later doors reject."""
+    found: dict[str, dict[str, Any]] = {}
+    for door in doors:
+        if isinstance(door, ValidCleanLogs):
+            rows = read_table(door.folder(draft.workspace) / ROWS, ("row_id", *OUTCOME))
+            for row in rows.filter(pc.is_in(rows["row_id"], ids)).to_pylist():
+                found[row.pop("row_id")] = row
+    return found

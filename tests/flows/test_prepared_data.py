@@ -183,12 +183,22 @@ def test_the_quarantine_names_file_line_rule_and_expectation(
         assert bool(row["expectation"]) == (row["step"] != "collection")
 
 
+@pytest.mark.parametrize(
+    ("rule", "step"),
+    [("has a reply", "raw_validation"), ("reply is not the question", "example_validation")],
+)
 def test_a_mended_row_is_taken_back_and_counted_once(
-    logs: Path, tmp_path: Path, prefect_server: None, workspace: Path
+    rule: str, step: str, logs: Path, tmp_path: Path, prefect_server: None, workspace: Path
 ) -> None:
+    with logs.open("a") as file:
+        echo = "Is there a way to export all of my notes at once?"
+        file.write(
+            json.dumps({"conversation_id": "echo", "requester": "r1", "body": echo, "reply": echo}) + "\n"
+        )
     settings = settings_of(workspace, logs)
     before, _ = checked(settings)
-    held = chosen(read_table(Path(before["run_dir"])), every=False, rule="has a reply")
+    held = chosen(read_table(Path(before["run_dir"])), every=False, rule=rule)
+    assert {row["step"] for row in held} == {step}
     export(held, tmp_path / "rejected.jsonl")
     lines = [
         json.loads(line) for line in (tmp_path / "rejected.jsonl").read_text(encoding="utf-8").splitlines()
@@ -205,7 +215,9 @@ def test_a_mended_row_is_taken_back_and_counted_once(
     assert after["rows"]["in"] == before["rows"]["in"]
     assert after["rows"]["quarantined"] == before["rows"]["quarantined"] - len(held)
     assert after["rows"]["kept"] == before["rows"]["kept"] + len(held)
+    assert after["rows"]["duplicates"] == before["rows"]["duplicates"]
     left = read_table(Path(after["run_dir"]))
+    assert len(left) == after["rows"]["in"] - after["rows"]["kept"]
     assert not {row["row_id"] for row in held} & {row["row_id"] for row in left}
 
 

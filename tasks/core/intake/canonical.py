@@ -7,6 +7,7 @@ import pyarrow as pa
 
 TURN = pa.struct([("role", pa.string()), ("text", pa.string())])
 NAMES = ("conversation", "created", "language", "product", "requester", "agent")
+OUTCOME = ("solved", "votes", "csat", "reopened")
 SCHEMA = pa.schema(
     [
         ("row_id", pa.string()),

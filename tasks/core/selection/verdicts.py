@@ -39,6 +39,7 @@ class Fate(IntEnum):
     STRADDLES_THE_SPLIT = 4
     TOO_MANY_OF_REQUESTER = 5
     NO_TIME_TO_SPLIT_BY = 6
+    MENDED = 7
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,19 @@ class Judged:
     twin_on_other_side: Flags
 
 
-def judge(hashes: Hashes, company: Company, rules: Rules) -> Judged:
-    """Find duplicates, part training from held-out rows, seal the two against each other, and count what repeats."""
+def judge(hashes: Hashes, company: Company, rules: Rules, mended: Flags | None = None) -> Judged:
+    """Find duplicates, part training from held-out rows, seal the two against each other, and count what repeats.
+
+    Rows that are `mended` are out of it: another row stands in for each.
+    """
     groups = hashes.conversations if rules.split == "conversation" else hashes.requesters
     held_out, straddles = _split(groups, hashes.times, rules)
     jury = _Jury(hashes, company, held_out)
     jury.fates[straddles] = Fate.STRADDLES_THE_SPLIT
     if rules.split == "time":
         jury.fates[hashes.times == NO_TIME] = Fate.NO_TIME_TO_SPLIT_BY
+    if mended is not None:
+        jury.fates[mended] = Fate.MENDED
     if rules.duplicates != "off":
         jury.drop_equal()
     if rules.duplicates == "near":
