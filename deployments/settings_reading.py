@@ -175,6 +175,8 @@ def _sentence(error: Mapping[str, Any]) -> str:
         else type(error["input"]).__name__
     )
     message = str(error["msg"]).removeprefix("Value error, ")
+    if not name:
+        return f"{message}."
     return f"{name} is {given[:60]}: {message[0].lower()}{message[1:]}."
 
 

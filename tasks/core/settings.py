@@ -265,8 +265,8 @@ class ModelSettings(Section):
     """Quantize the quantization constants too (nf4)."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Compute type; `auto` is bfloat16 on a GPU that has it and float32 on a CPU."""
-    attention: Literal["sdpa", "eager"] = "sdpa"
-    """Attention implementation."""
+    attention: Literal["auto", "sdpa", "eager"] = "auto"
+    """Attention implementation; `auto` is sdpa where the family has it."""
 
     def without_source(self) -> "ModelSettings":
         """Give what shapes the loading; where the base is from is told by its receipt."""
@@ -276,8 +276,8 @@ class ModelSettings(Section):
 class LoraSettings(Section):
     """The adapter."""
 
-    method: Literal["lora", "rslora", "dora"] = "lora"
-    """Kind of adapter."""
+    method: Literal["lora", "rslora", "dora", "pissa"] = "lora"
+    """Kind of adapter; `pissa` begins in the base's largest singular values, and is saved as LoRA of twice the rank."""
     rank: Annotated[int, Field(ge=1, le=1024)] = 16
     """Rank of the update."""
     alpha: Annotated[float, Field(gt=0)] = 32
@@ -285,7 +285,7 @@ class LoraSettings(Section):
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Dropout on the adapter's input."""
     targets: tuple[str, ...] = ("all-linear",)
-    """Names of the layers that get an adapter, or `all-linear`."""
+    """Names of the layers that get an adapter, `attention` for all of those there, or `all-linear`."""
 
 
 class TrainingSettings(Section):
@@ -358,6 +358,22 @@ class RegistrySettings(Section):
     """MLflow experiment of the runs."""
 
 
+IMPOSSIBLE = {
+    (
+        "pissa",
+        "nf4",
+    ): "pissa takes singular values out of weights in full precision; set model.quantization=none, or "
+    "lora.method=lora",
+    (
+        "pissa",
+        "int8",
+    ): "pissa takes singular values out of weights in full precision; set model.quantization=none, or "
+    "lora.method=lora",
+    ("dora", "int8"): "dora's magnitudes cannot be computed on 8-bit weights; set model.quantization=nf4, or "
+    "lora.method=lora",
+}
+
+
 class Settings(Section):
     """Everything that shapes a run."""
 
@@ -374,3 +390,12 @@ class Settings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     registry: RegistrySettings = RegistrySettings()
+
+    @model_validator(mode="after")
+    def _refuse_what_cannot_be_right(self) -> Self:
+        reason = IMPOSSIBLE.get((self.lora.method, self.model.quantization))
+        if reason:
+            raise ValueError(
+                f"lora.method is {self.lora.method} and model.quantization is {self.model.quantization}: {reason}"
+            )
+        return self

@@ -67,11 +67,12 @@ def _train(plan: FitPlan) -> int:
         targets=plan.targets,
         seed=plan.seed,
     )
-    facts = Trainer(plan, model, map_token_rows(Path(plan.tokens)), accelerator).run(lambda: bool(stop))
+    trainer = Trainer(plan, model, map_token_rows(Path(plan.tokens)), accelerator)
+    facts = trainer.run(lambda: bool(stop))
     if "stopped_at" in facts:
         return STOPPED
     if accelerator.is_main_process:
-        save_adapter(model, Path(plan.output), plan.base_identity)
+        save_adapter(model, Path(plan.output), plan.base_identity, trainer.first)
         facts |= {
             "quantized": list(base.quantized),
             "quantized_share": base.quantized_share,

@@ -1,7 +1,8 @@
 """LoRA adapters: attached, counted, saved and identified."""
 
 import json
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from tasks.core.store.digests import digest_bytes, digest_value
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
+PISSA = "pissa"
+ATTENTION = frozenset(("self_attn", "attn", "attention", "self_attention"))  # as families name it
 UNSTABLE = ("base_model_name_or_path", "peft_version", "inference_mode", "revision")
 
 
@@ -18,8 +21,10 @@ def attach(
 ) -> Any:
     """Freeze a base and put an adapter on its target layers; the seed alone decides its first weights.
 
-    Raises `ModelError` when a target names no layer, the tied head, or the trainable parameters are not as many as
+    Raises `ModelError` when a target names no layer, or the tied head, or the trainable parameters are not as many as
     rank and layer shapes say.
+
+    Source: LoRA (2106.09685), rank-stabilized LoRA (2312.03732), DoRA (2402.09353), PiSSA (2404.02948).
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -31,34 +36,53 @@ def attach(
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout,
-        target_modules="all-linear" if list(targets) == ["all-linear"] else list(targets),
+        target_modules=resolve_targets(model, targets),
         bias="none",
         task_type="CAUSAL_LM",
         use_rslora=method == "rslora",
         use_dora=method == "dora",
+        init_lora_weights="pissa" if method == PISSA else True,
     )
-    try:
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="fan_in_fan_out is set to"
+        )  # peft sees and mends it by itself
         adapted = get_peft_model(model, config)
-    except ValueError as error:
-        raise ModelError(
-            f"lora.targets {', '.join(targets)} fit no layer of this base.",
-            cure=f"Use all-linear, or some of: {', '.join(layer_names(model))}.",
-        ) from error
     _check_count(adapted, rank, method)
     return adapted
 
 
-def layer_names(model: Any) -> list[str]:
-    """Name the linear layers that an adapter can go on, without their numbers."""
-    import torch
+def resolve_targets(model: Any, targets: Sequence[str]) -> list[str]:
+    """Give the ends of the names of the layers that get an adapter, in order.
+
+    `all-linear` stands for every linear layer but the output head, `attention` for those inside attention.
+    """
+    from tasks.core.model.quantizing import linear_layers
 
     head = model.get_output_embeddings()
-    linear = [
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear) and module is not head
+    names = [name for name, module in model.named_modules() if module is head]
+    names += [name for name, _ in linear_layers(model)]
+    every = [".".join(name.split(".")[-2:]) for name in names[1:]]
+    groups = {
+        "all-linear": {name.rsplit(".", 1)[-1] for name in every},
+        "attention": {name for name in every if name.split(".")[0] in ATTENTION},
+    }
+    unfit = [
+        one
+        for one in targets
+        if one not in groups and not any(name == one or name.endswith(f".{one}") for name in names)
     ]
-    return sorted({name.rsplit(".", 1)[-1] for name in linear})
+    if unfit:
+        raise ModelError(
+            f"lora.targets {', '.join(unfit)} fit no layer of this base.",
+            cure=f"Use all-linear, attention, or some of: {', '.join(sorted(groups['all-linear']))}.",
+        )
+    if names[0] in targets and head.weight is model.get_input_embeddings().weight:
+        raise ModelError(
+            f"lora.targets names {names[0]}, which shares its weights with the embeddings: a merge would change both.",
+            cure="Leave it out; all-linear is every other layer.",
+        )
+    return sorted({name for one in targets for name in groups.get(one, {one})})
 
 
 def trainable_parameters(model: Any) -> dict[str, Any]:
@@ -66,14 +90,23 @@ def trainable_parameters(model: Any) -> dict[str, Any]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def save_adapter(model: Any, folder: Path, base_identity: str) -> None:
-    """Save weights and configuration; the configuration names the base by identity, not by a path of this machine."""
+def save_adapter(
+    model: Any, folder: Path, base_identity: str, first: Mapping[str, Any] | None = None
+) -> None:
+    """Save weights and configuration; the configuration names the base by identity, not by a path of this machine.
+
+    `first` are the weights that the adapter began with: where they were not neutral (PiSSA took them out of the base),
+    what is saved is the difference to them, as an adapter of twice the rank on the base as it was.
+    """
     model.save_pretrained(
         str(folder), safe_serialization=True, save_embedding_layers=False
     )  # `auto` asks a hub
     (folder / "README.md").unlink(missing_ok=True)
     config = json.loads((folder / CONFIG).read_bytes())
     config["base_model_name_or_path"] = base_identity
+    if config["init_lora_weights"] == PISSA:
+        _save_difference(folder / WEIGHTS, first or {})
+        config |= {"r": 2 * config["r"], "lora_alpha": 2 * config["lora_alpha"], "init_lora_weights": True}
     (folder / CONFIG).write_text(json.dumps(_stable(config), indent=2, sort_keys=True))
 
 
@@ -126,6 +159,19 @@ def _check_count(adapted: Any, rank: int, method: str) -> None:
             f"The adapter has {counted} trainable parameters where rank and layers say {expected}.",
             cure="Choose other lora.targets; layers that are not plain linear layers cannot be adapted.",
         )
+
+
+def _save_difference(path: Path, first: Mapping[str, Any]) -> None:
+    """Write B A - B0 A0 as one product: A [2 rank, in] is A over A0, and B [out, 2 rank] is B beside -B0."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    began = {name.replace(".default.weight", ".weight"): weight for name, weight in first.items()}
+    weights = {}
+    for name, weight in load_file(path).items():
+        other = began[name].to(weight.dtype)
+        weights[name] = torch.cat([weight, other]) if "lora_A" in name else torch.cat([weight, -other], dim=1)
+    save_file(weights, path, metadata={"format": "pt"})
 
 
 def _stable(value: Any) -> Any:

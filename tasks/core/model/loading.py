@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +11,6 @@ from tasks.core.errors import ModelError
 Quantization = Literal["none", "nf4", "int8"]
 FORBIDDEN = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".msgpack", ".h5", ".py")
 HUB_ID = re.compile(r"(\w[\w.-]*/)?\w([\w.-]{0,94}\w)?", re.ASCII)
-LEAST_QUANTIZED = (
-    0.5  # share of the weights of all layers; mixtral's fused experts leave 96 % in full precision
-)
 
 
 @dataclass(frozen=True)
@@ -104,14 +100,17 @@ def load_base(
     *,
     double_quant: bool = True,
     dtype: str = "auto",
-    attention: str = "sdpa",
+    attention: str = "auto",
     device: str = "",
 ) -> LoadedBase:
-    """Load a base model, quantized as asked, and count what was really quantized.
+    """Load a base model, quantized as asked, and count what was really quantized; fused experts become linear layers.
 
-    Raises `ModelError` when no layer, or less than half of the layers' weights, came out quantized.
+    Raises `ModelError` when layers did not come out quantized.
     """
     from transformers import AutoModelForCausalLM
+
+    from tasks.core.model.experts import unfuse_experts
+    from tasks.core.model.quantizing import quantize, quantized_layers
 
     check_base(folder)
     place = device or default_device()
@@ -121,19 +120,21 @@ def load_base(
             str(folder),
             local_files_only=True,
             dtype=compute,
-            attn_implementation=attention,
-            quantization_config=_quantization_config(quantization, double_quant, compute),
-            device_map={"": place},
+            attn_implementation=None if attention == "auto" else attention,
         )
     except (OSError, ValueError, KeyError) as error:
+        if "attention implementation" in str(error):
+            raise ModelError(
+                f"The base {folder} has no {attention} attention.", cure="Set model.attention=auto."
+            ) from error
         raise ModelError(
             f"The base {folder} cannot be loaded ({type(error).__name__}).",
             cure="Check the folder with `freshtune doctor`; its config.json and weights must belong together.",
         ) from error
-    _keep_arithmetic(model, compute)
+    unfuse_experts(model)
+    quantize(model, quantization, double_quant=double_quant, compute=compute, device=place)
     quantized, share = quantized_layers(model)
-    _insist_on_quantization(quantization, quantized, share)
-    return LoadedBase(model.eval(), quantized, share, str(compute).removeprefix("torch."))
+    return LoadedBase(model.to(place).eval(), quantized, share, str(compute).removeprefix("torch."))
 
 
 def default_device() -> str:
@@ -157,67 +158,6 @@ def compute_dtype(dtype: str, device: str) -> Any:
 def settled_dtype(dtype: str) -> str:
     """Name the compute type that `dtype` means on this machine's device."""
     return str(compute_dtype(dtype, default_device())).removeprefix("torch.") if dtype == "auto" else dtype
-
-
-def quantized_layers(model: Any) -> tuple[tuple[str, ...], float]:
-    """Name the quantized layers, and give their share of the weights of all layers (embeddings and head apart)."""
-    from bitsandbytes.nn import Linear4bit, Linear8bitLt
-
-    quantized = {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, (Linear4bit, Linear8bitLt))
-    }
-    inside = sum(module.in_features * module.out_features for module in quantized.values())
-    outside = sum(_elements_outside(model, set(quantized)))
-    return tuple(sorted(quantized)), inside / max(inside + outside, 1)
-
-
-def _keep_arithmetic(model: Any, compute: Any) -> None:
-    """Score in the arithmetic that was asked for.
-
-    On CPUs with AVX512-BF16, bitsandbytes silently repacks a 4-bit layer at its first forward in eval mode and computes
-    in bfloat16 from then on: logits of the starter model moved by 0.11, so the model that was scored was not the one
-    that was trained, and not the same one on every machine.
-    """
-    import torch
-    from bitsandbytes.nn import Linear4bit
-
-    for module in model.modules():
-        if compute == torch.float32 and isinstance(module, Linear4bit):
-            module.support_avx512bf16_for_cpu = False
-
-
-def _elements_outside(model: Any, quantized: set[str]) -> Iterator[int]:
-    ends = {id(end) for end in (model.get_input_embeddings(), model.get_output_embeddings())}
-    for name, module in model.named_modules():
-        if name in quantized or id(module) in ends:
-            continue
-        yield from (weight.numel() for weight in module.parameters(recurse=False) if weight.dim() >= 2)
-
-
-def _insist_on_quantization(quantization: str, quantized: tuple[str, ...], share: float) -> None:
-    if quantization != "none" and (not quantized or share < LEAST_QUANTIZED):
-        raise ModelError(
-            f"model.quantization is {quantization}, but only {len(quantized)} layers ({share:.0%} of the layers' "
-            "weights) came out quantized.",
-            cure="Set model.quantization=none, or choose a family whose layers bitsandbytes knows.",
-        )
-
-
-def _quantization_config(quantization: Quantization, double_quant: bool, compute: Any) -> Any:
-    from transformers import BitsAndBytesConfig
-
-    if quantization == "none":
-        return None
-    if quantization == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=double_quant,
-        bnb_4bit_compute_dtype=compute,
-    )
 
 
 def _config(folder: Path) -> dict[str, Any]:

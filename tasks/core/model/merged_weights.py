@@ -40,13 +40,12 @@ def adapted_base(
     base: Path, adapter: Path, quantization: Quantization, *, double_quant: bool, dtype: str
 ) -> Any:
     """Give an adapter on the weights that it was trained on, as float32."""
-    from peft.utils.integrations import dequantize_module_weight
+    from tasks.core.model.quantizing import dequantized, set_weight
 
     held = load_base(base, quantization, double_quant=double_quant, dtype=dtype)
     model = load_base(base, "none", dtype=held.dtype, device="cpu").model.float()
     for name in held.quantized:
-        weight = dequantize_module_weight(held.model.get_submodule(name))
-        model.get_submodule(name).weight.data = weight.detach().float().cpu()
+        set_weight(model.get_submodule(name), dequantized(held.model.get_submodule(name)))
     del held
     return load_adapter(_with_room(model), adapter)
 
@@ -56,7 +55,10 @@ def save_merged(adapted: Any, target: Path, dtype: str) -> None:
 
     Its configuration names the arithmetic of the training, in which it is served where the device has it.
     """
+    from tasks.core.model.experts import fuse_experts
+
     merged = adapted.merge_and_unload(safe_merge=True)
+    fuse_experts(merged)
     merged.save_pretrained(str(target), safe_serialization=True, max_shard_size="2GB")
     config = json.loads((target / "config.json").read_bytes())
     config["dtype"] = settled_dtype(dtype)

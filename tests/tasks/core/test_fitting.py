@@ -97,7 +97,11 @@ def kill_trainer(plan: FitPlan) -> None:
             os.kill(int(entry.name), signal.SIGKILL)
 
 
-def test_a_killed_training_goes_on_to_the_same_bytes(plan: FitPlan, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("method", "quantization"), [("lora", "nf4"), ("pissa", "none")])
+def test_a_killed_training_goes_on_to_the_same_bytes(
+    method: str, quantization: str, plan: FitPlan, tmp_path: Path
+) -> None:
+    plan = replace(plan, method=method, quantization=quantization)
     (tmp_path / "calm").mkdir()
     calm = replace(plan, work=str(tmp_path / "calm"), output=str(tmp_path / "calm-out"))
     facts = fit(calm, nothing)

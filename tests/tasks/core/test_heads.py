@@ -4,32 +4,11 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from tiny_families import FAMILIES, model_of
 
 from tasks.core.fitting.loop import summed_loss
 from tasks.core.model.heads import head_only_at, targets_of
 from tasks.core.tokens.batching import IGNORED, collate
-
-SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 61}
-WIDE = {"intermediate_size": 48, "num_key_value_heads": 2}
-FAMILIES: dict[str, dict[str, Any]] = {
-    "llama": SMALL | WIDE,
-    "mistral": SMALL | WIDE | {"sliding_window": 6},
-    "mixtral": SMALL | WIDE | {"num_local_experts": 4},
-    "falcon": SMALL | {"new_decoder_architecture": True, "num_kv_heads": 2},
-    "falcon alibi": SMALL | {"alibi": True, "new_decoder_architecture": False, "multi_query": False},
-    "gpt_neox": SMALL | {"intermediate_size": 48},
-    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 61},
-    "phi": SMALL | {"intermediate_size": 48},
-    "qwen2": SMALL | WIDE,
-    "gemma2": SMALL | WIDE | {"head_dim": 8, "final_logit_softcapping": 5.0},
-}
-
-
-def model_of(family: str) -> Any:
-    torch.manual_seed(0)
-    config = AutoConfig.for_model(family.split(maxsplit=1)[0], **FAMILIES[family])
-    return AutoModelForCausalLM.from_config(config).eval()
 
 
 def gradients(model: Any, loss: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -54,7 +33,7 @@ def test_every_family_learns_the_same(family: str) -> None:
     loss = summed_loss(logits, wanted, weights)
     found = gradients(model, loss)
 
-    assert logits.shape == (int((labels != IGNORED).sum()), 61)
+    assert logits.shape == (int((labels != IGNORED).sum()), 97)
     assert loss.item() == pytest.approx(full.item(), rel=1e-5)
     assert found.keys() == known.keys()
     for name, gradient in found.items():
@@ -66,4 +45,4 @@ def test_the_head_is_whole_again_afterwards() -> None:
     chosen = torch.zeros(1, 4, dtype=torch.bool)
     with pytest.raises(RuntimeError, match="gone wrong"), head_only_at(model, chosen):
         raise RuntimeError("gone wrong")
-    assert model(input_ids=torch.arange(4)[None]).logits.shape == (1, 4, 61)
+    assert model(input_ids=torch.arange(4)[None]).logits.shape == (1, 4, 97)

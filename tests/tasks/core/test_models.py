@@ -56,15 +56,6 @@ def test_every_layer_is_really_quantized(tiny_base: Path) -> None:
     assert load_base(tiny_base, "none").quantized == ()
 
 
-def test_a_base_that_stays_in_full_precision_is_refused(tmp_path: Path) -> None:
-    from transformers import FalconConfig, FalconForCausalLM
-
-    config = FalconConfig(vocab_size=64, hidden_size=64, num_hidden_layers=1, num_attention_heads=2)
-    FalconForCausalLM(config).save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="only 0 layers"):
-        load_base(tmp_path, "nf4")
-
-
 @pytest.mark.parametrize("name", ["weights.bin", "code.py", "model.pt", "x.pkl"])
 def test_a_base_with_files_that_run_code_is_refused(tiny_base: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(tiny_base, tmp_path / "base")

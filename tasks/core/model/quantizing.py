@@ -1,0 +1,116 @@
+"""Quantizing: linear layers of any family become 4-bit or 8-bit ones, each of them, and by this one way.
+
+transformers' own way knows a layer by its exact class: it leaves out all of Falcon's, and the experts of Mixtral, and
+says that it has quantized the model.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from bitsandbytes.nn import Int8Params, Linear4bit, Linear8bitLt, Params4bit
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from tasks.core.errors import ModelError
+from tasks.core.model.loading import Quantization
+
+LEAST_QUANTIZED = 0.99  # share of the weights of all layers; a router of experts stays as it is
+OUTLIERS = 6.0  # activations beyond it are multiplied in 16 bit (int8); the value of its authors
+
+
+def linear_layers(model: Any) -> Iterator[tuple[str, Any]]:
+    """Give every linear layer of a model by name, quantized or not; the output head is none of them."""
+    head = model.get_output_embeddings()
+    for name, module in model.named_modules():
+        if isinstance(module, (nn.Linear, Conv1D)) and module is not head:
+            yield name, module
+
+
+def quantize(
+    model: Any, quantization: Quantization, *, double_quant: bool, compute: Any, device: str
+) -> None:
+    """Replace every linear layer by a quantized one on `device`, one at a time, so that memory is needed for one more.
+
+    Raises `ModelError` when a share of the layers' weights stays as it was.
+    """
+    if quantization == "none":
+        return
+    for name, layer in list(linear_layers(model)):
+        weight = (layer.weight.T if isinstance(layer, Conv1D) else layer.weight).detach().contiguous()
+        make = _four_bit if quantization == "nf4" else _eight_bit
+        made = make(weight, layer.bias, double_quant=double_quant, compute=compute, device=device)
+        if layer.bias is not None:
+            made.bias = nn.Parameter(layer.bias.detach().to(device), requires_grad=False)
+        model.set_submodule(name, made)
+    setattr(model, "is_loaded_in_4bit" if quantization == "nf4" else "is_loaded_in_8bit", True)  # peft asks
+    names, share = quantized_layers(model)
+    if not names or share < LEAST_QUANTIZED:
+        raise ModelError(
+            f"model.quantization is {quantization}, but only {len(names)} layers ({share:.0%} of the layers' weights) "
+            "came out quantized.",
+            cure="Set model.quantization=none, or choose another base.",
+        )
+
+
+def quantized_layers(model: Any) -> tuple[tuple[str, ...], float]:
+    """Name the quantized layers, and give their share of the weights of all layers (embeddings and head apart)."""
+    quantized = {
+        name: layer for name, layer in linear_layers(model) if isinstance(layer, (Linear4bit, Linear8bitLt))
+    }
+    inside = sum(layer.in_features * layer.out_features for layer in quantized.values())
+    outside = sum(_elements_outside(model, set(quantized)))
+    return tuple(sorted(quantized)), inside / max(inside + outside, 1)
+
+
+def dequantized(layer: Any) -> Any:
+    """Give the weight [out, in] that a quantized layer computes with, as float32 on the CPU."""
+    from peft.utils.integrations import dequantize_module_weight
+
+    return dequantize_module_weight(layer).detach().float().cpu()
+
+
+def set_weight(layer: Any, weight: Any) -> None:
+    """Give a linear layer, of either orientation, a weight [out, in]."""
+    layer.weight.data = weight.T.contiguous() if isinstance(layer, Conv1D) else weight
+
+
+def _four_bit(weight: Any, bias: Any, *, double_quant: bool, compute: Any, device: str) -> Any:
+    with torch.device("meta"):
+        made = Linear4bit(
+            weight.shape[1], weight.shape[0], bias is not None, compute_dtype=compute, quant_type="nf4"
+        )
+    parameter = Params4bit(
+        weight, requires_grad=False, compress_statistics=double_quant, quant_type="nf4", module=made
+    )
+    made.weight = parameter.to(device)
+    _keep_arithmetic(made, compute)
+    return made
+
+
+def _keep_arithmetic(layer: Any, compute: Any) -> None:
+    """Score in the arithmetic that was asked for.
+
+    On CPUs with AVX512-BF16, bitsandbytes silently repacks a 4-bit layer at its first forward in eval mode and computes
+    in bfloat16 from then on: logits of the starter model moved by 0.11, so the model that was scored was not the one
+    that was trained, and not the same one on every machine.
+    """
+    if compute == torch.float32:
+        layer.support_avx512bf16_for_cpu = False
+
+
+def _eight_bit(weight: Any, bias: Any, *, double_quant: bool, compute: Any, device: str) -> Any:  # noqa: ARG001
+    with torch.device("meta"):
+        made = Linear8bitLt(
+            weight.shape[1], weight.shape[0], bias is not None, has_fp16_weights=False, threshold=OUTLIERS
+        )
+    made.weight = Int8Params(weight, requires_grad=False, has_fp16_weights=False).to(device)
+    return made
+
+
+def _elements_outside(model: Any, quantized: set[str]) -> Iterator[int]:
+    ends = {id(end) for end in (model.get_input_embeddings(), model.get_output_embeddings())}
+    for name, module in model.named_modules():
+        if name in quantized or id(module) in ends or isinstance(module, nn.Embedding):
+            continue
+        yield from (weight.numel() for weight in module.parameters(recurse=False) if weight.dim() >= 2)

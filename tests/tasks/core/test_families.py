@@ -1,0 +1,195 @@
+"""Every family in every quantization with every method: trained, kept, merged, and read by plain transformers."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_families import FAMILIES, model_of, save_base
+from torch import nn
+
+from tasks.core.errors import ModelError
+from tasks.core.fitting.loop import summed_loss
+from tasks.core.model.adapters import (
+    attach,
+    load_adapter,
+    resolve_targets,
+    save_adapter,
+    trainable_parameters,
+)
+from tasks.core.model.experts import fuse_experts, unfuse_experts
+from tasks.core.model.heads import head_only_at, targets_of
+from tasks.core.model.loading import load_base
+from tasks.core.model.merged_weights import (
+    adapted_base,
+    compare_logits,
+    load_merged,
+    reply_logits,
+    save_merged,
+)
+from tasks.core.model.quantizing import linear_layers, quantize
+
+ROWS = [(list(range(3, 40)), 9), (list(range(40, 70)), 4)]
+WAYS = [(kind, method) for kind in ("nf4", "none", "int8") for method in ("lora", "rslora", "dora", "pissa")]
+POSSIBLE = [way for way in WAYS if way not in {("nf4", "pissa"), ("int8", "pissa"), ("int8", "dora")}]
+LAYERS = {"mixtral": 2 * (4 + 4 * 2), "phi": 12, "gpt2": 8, "gpt_neox": 8, "falcon": 8, "falcon alibi": 8}
+NOT_IN_BLOCKS = ("lm_head", "embed_out")
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {family: save_base(tmp_path_factory.mktemp("base"), family) for family in FAMILIES}
+
+
+def trained(base: Path, quantization: Any, method: str) -> tuple[Any, dict[str, torch.Tensor], list[float]]:
+    """Train four steps on one row, and give the model, the adapter's first weights and the losses."""
+    model = attach(
+        load_base(base, quantization).model,
+        method=method,
+        rank=4,
+        alpha=8,
+        dropout=0.0,
+        targets=["all-linear"],
+        seed=1,
+    )
+    weights = trainable_parameters(model)
+    first = {name: weight.detach().clone() for name, weight in weights.items()}
+    optimizer = torch.optim.AdamW(weights.values(), lr=1e-2)
+    ids, prompt_length = torch.tensor([ROWS[0][0]]), ROWS[0][1]
+    labels = ids.clone()
+    labels[:, :prompt_length] = -100
+    chosen, wanted = targets_of(labels)
+    losses = []
+    for _ in range(4):
+        with head_only_at(model, chosen):
+            logits = model(input_ids=ids, use_cache=False).logits
+        loss = summed_loss(logits, wanted, torch.ones(len(wanted))) / len(wanted)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return model.eval(), first, losses
+
+
+@pytest.mark.parametrize(("quantization", "method"), POSSIBLE)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_it_learns_and_is_merged_into_an_ordinary_checkpoint(
+    family: str, quantization: Any, method: str, bases: dict[str, Path], tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    base = bases[family]
+    model, first, losses = trained(base, quantization, method)
+    wanted = list(reply_logits(model, ROWS))
+    assert losses[-1] < losses[0] - 0.1
+    inert = compare_logits(wanted, reply_logits(load_base(base, quantization).model, ROWS))
+    assert inert.max_abs_diff > 0.1
+
+    save_adapter(model, tmp_path / "adapter", "base-identity", first)
+    loaded = load_adapter(load_base(base, quantization).model, tmp_path / "adapter")
+    assert compare_logits(wanted, reply_logits(loaded, ROWS)).max_abs_diff < 2e-6
+
+    adapted = adapted_base(base, tmp_path / "adapter", quantization, double_quant=True, dtype="float32")
+    before = list(reply_logits(adapted, ROWS))
+    arithmetic = 0.15 if quantization == "int8" else 2e-6  # its activations are rounded to 8 bits
+    assert compare_logits(wanted, before).max_abs_diff < arithmetic
+
+    save_merged(adapted, tmp_path / "merged", "float32")
+    plain = AutoModelForCausalLM.from_pretrained(str(tmp_path / "merged"), dtype=torch.float32).eval()
+    for again in (load_merged(tmp_path / "merged"), plain):
+        assert compare_logits(before, reply_logits(again, ROWS)).max_abs_diff < 2e-6
+
+
+@pytest.mark.parametrize("quantization", ["nf4", "int8"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_layer_is_really_quantized(family: str, quantization: Any, bases: dict[str, Path]) -> None:
+    loaded = load_base(bases[family], quantization)
+    assert len(loaded.quantized) == LAYERS.get(family, 14)
+    assert loaded.quantized_share > 0.99
+    full = dict(load_base(bases[family], "none").model.named_parameters())
+    held = sum(weight.nbytes for weight in loaded.model.parameters())
+    layers = sum(full[f"{name}.weight"].numel() for name in loaded.quantized)
+    rest = sum(weight.numel() for weight in full.values()) - layers
+    each = 0.5 if quantization == "nf4" else 1
+    assert held == 4 * rest + each * layers
+
+
+def test_a_model_that_stays_in_full_precision_is_refused() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding, self.layer, self.head = nn.Embedding(9, 8), nn.Linear(8, 8), nn.Linear(8, 9)
+            self.other = nn.Parameter(torch.zeros(8, 80))
+
+        def get_input_embeddings(self) -> nn.Module:
+            return self.embedding
+
+        def get_output_embeddings(self) -> nn.Module:
+            return self.head
+
+    with pytest.raises(ModelError, match=r"only 1 layers \(9% of the layers' weights\)"):
+        quantize(Odd(), "nf4", double_quant=True, compute=torch.float32, device="cpu")
+
+
+def test_experts_as_layers_compute_the_same_and_are_fused_again() -> None:
+    model, known = model_of("mixtral"), model_of("mixtral").state_dict()
+    before = list(reply_logits(model, ROWS))
+    unfuse_experts(model)
+    assert compare_logits(before, reply_logits(model, ROWS)).max_abs_diff < 1e-6
+    assert sum("expert_" in name for name, _ in linear_layers(model)) == 2 * 4 * 2
+    fuse_experts(model)
+    assert all(torch.equal(weight, known[name]) for name, weight in model.state_dict().items())
+    assert model.state_dict().keys() == known.keys()
+
+
+def test_experts_of_another_layout_are_refused() -> None:
+    model = model_of("mixtral")
+    experts = model.model.layers[0].mlp.experts
+    experts.__class__ = type("OddExperts", (type(experts),), {})
+    with pytest.raises(ModelError, match="OddExperts") as refused:
+        unfuse_experts(model)
+    assert "MixtralExperts" in refused.value.cure
+
+
+@pytest.mark.parametrize(
+    ("family", "attention"),
+    [
+        ("llama", ["q_proj", "k_proj", "v_proj", "o_proj"]),
+        ("falcon", ["query_key_value", "dense"]),
+        ("gpt_neox", ["query_key_value", "dense"]),
+        ("gpt2", ["c_attn", "c_proj"]),
+        ("phi", ["q_proj", "k_proj", "v_proj", "dense"]),
+    ],
+)
+def test_attention_stands_for_the_layers_there_whatever_they_are_called(
+    family: str, attention: list[str]
+) -> None:
+    model = model_of(family)
+    found = resolve_targets(model, ["attention"])
+    assert sorted(name.rsplit(".", 1)[-1] for name in found) == sorted(attention)
+    reached = [
+        name for name, _ in linear_layers(model) if any(name.endswith(f".{target}") for target in found)
+    ]
+    assert len(reached) == 2 * len(attention)
+    assert not any("mlp" in name for name in reached)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_all_linear_leaves_out_the_head_alone(family: str) -> None:
+    model = model_of(family)
+    unfuse_experts(model)
+    found = resolve_targets(model, ["all-linear"])
+    assert not set(found) & set(NOT_IN_BLOCKS)
+    assert all(name.rsplit(".", 1)[-1] in found for name, _ in linear_layers(model))
+
+
+def test_a_head_that_shares_its_weights_is_refused() -> None:
+    with pytest.raises(ModelError, match="shares its weights"):
+        resolve_targets(model_of("llama"), ["lm_head"])
+    assert resolve_targets(model_of("mistral"), ["lm_head", "q_proj"]) == ["lm_head", "q_proj"]
+
+
+def test_each_target_must_fit() -> None:
+    with pytest.raises(ModelError, match="v_project fit no layer") as refused:
+        resolve_targets(model_of("llama"), ["q_proj", "v_project"])
+    assert "v_proj" in refused.value.cure
