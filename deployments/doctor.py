@@ -103,7 +103,7 @@ def _four_bit(_settings: Settings) -> Iterator[Finding]:
     import torch
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
-    from tasks.core.model.loading import default_device
+    from tasks.core.model.devices import default_device
 
     torch.manual_seed(0)
     weight = torch.randn(256, 256, device=default_device())

@@ -10,7 +10,7 @@ from flows.prepare_data import prepare_data
 from flows.publish_model import publish_model
 from flows.train_adapter import train_adapter
 from tasks.base_fetching import find_base
-from tasks.core.model.loading import settled_dtype
+from tasks.core.model.devices import settled_dtype
 from tasks.core.report.tables import verdict
 from tasks.core.settings import Settings
 from tasks.journal import journal

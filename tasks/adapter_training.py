@@ -12,12 +12,13 @@ from tasks.core.fitting.guards import notes_on_losses
 from tasks.core.fitting.launcher import fit
 from tasks.core.fitting.plan import FACTS, METRICS, FitPlan
 from tasks.core.model.adapters import CONFIG, WEIGHTS, adapter_digest
+from tasks.core.model.devices import default_device, tokens_at_once
 from tasks.core.model.loading import load_tokenizer
 from tasks.core.receipts import Adapter, BaseModel, TokenRows
 from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.rows import read_rows
-from tasks.core.tokens.storing import TOKENIZER, TRAIN
+from tasks.core.tokens.storing import TOKENIZER, TRAIN, longest_row
 from tasks.journal import RUNNING, StepRun, journal
 from tasks.lid import only_shown, step
 
@@ -70,7 +71,9 @@ def _plan(
         pad_id=load_tokenizer(data / TOKENIZER).pad_token_id,
         **model.model_dump(include={"quantization", "double_quant", "dtype", "attention"}),
         **lora.model_dump(),
-        **training.model_dump(),
+        longest=longest_row(data / TRAIN),
+        **training.model_dump()
+        | {"micro_tokens": training.micro_tokens or tokens_at_once(default_device(), training.batch_tokens)},
     )
 
 

@@ -5,6 +5,7 @@ FreshtuneError
 ├── DataError            3   the logs cannot be used
 ├── ModelError           4   the base, the adapter or the merge cannot be used
 │   └── HardwareError    4   memory, disk or device
+│       ├── OutOfMemory  4   training takes less at once, and goes on, as long as it can
 │       └── DiskFull     4   nothing was half-written
 ├── BelowBar             5   the challenger was not promoted and `--require-promotion` was given
 ├── ServiceError         6   MLflow, Prefect or a hub did not answer; the only one worth a retry
@@ -60,6 +61,10 @@ class ModelError(FreshtuneError):
 
 class HardwareError(ModelError):
     """Memory, disk or device does not suffice."""
+
+
+class OutOfMemory(HardwareError):  # noqa: N818 - the condition is the name
+    """A device or the machine has no memory left."""
 
 
 class DiskFull(HardwareError):  # noqa: N818 - the condition is the name

@@ -291,7 +291,9 @@ class LoraSettings(Section):
 class TrainingSettings(Section):
     """The optimisation."""
 
-    unkeyed: ClassVar[frozenset[str]] = frozenset({"checkpoint_steps", "timeout_minutes"})
+    unkeyed: ClassVar[frozenset[str]] = frozenset(
+        {"checkpoint_steps", "checkpoint_minutes", "timeout_minutes"}
+    )
 
     epochs: Annotated[float, Field(gt=0)] = 3
     """Passes over the training rows."""
@@ -306,13 +308,17 @@ class TrainingSettings(Section):
     clip: Annotated[float, Field(gt=0)] = 1.0
     """Largest gradient norm."""
     batch_tokens: Positive = 4096
-    """Tokens in one micro-batch, padding included."""
+    """Tokens in one batch, padding included."""
     accumulation: Positive = 1
-    """Micro-batches in one optimizer step."""
+    """Batches in one optimizer step."""
+    micro_tokens: Annotated[int, Field(ge=0)] = 0
+    """Tokens that go through the model at once, in pieces of a batch; 0 leaves it to the device and its memory."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of adapter, order and dropout."""
     checkpoint_steps: Positive = 50
-    """Optimizer steps between checkpoints."""
+    """Most optimizer steps between checkpoints."""
+    checkpoint_minutes: Annotated[float, Field(gt=0)] = 10.0
+    """Most minutes between checkpoints."""
     gradient_checkpointing: bool = False
     """Recompute activations: slower, needs less memory."""
     processes: Positive = 1

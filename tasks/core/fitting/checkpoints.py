@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tasks.core.errors import ModelError
 from tasks.core.store.digests import digest_file, digest_value
 from tasks.core.store.syncing import sync
 
@@ -30,8 +31,22 @@ class Checkpoint:
 
 
 def save_checkpoint(work: Path, identity: str, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint aside, sync it, and rename it into place; keep the last two."""
+    """Write a checkpoint aside, sync it, and rename it into place; keep the last two.
+
+    Raises `ModelError` instead when a number in it is not finite.
+    """
     from safetensors.torch import save_file
+
+    broken = [
+        name
+        for name, tensor in {**checkpoint.weights, **checkpoint.optimizer}.items()
+        if not tensor.isfinite().all()
+    ]
+    if broken:
+        raise ModelError(
+            f"After step {checkpoint.step}, {len(broken)} tensors of the training hold numbers that are not finite.",
+            cure="Lower training.learning_rate, or set model.dtype=float32; the checkpoint before is kept.",
+        )
 
     target = _place(work, checkpoint.step)
     aside = target.with_name(f"writing-{target.name}")

@@ -7,10 +7,11 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tasks.core.errors import FreshtuneError, HardwareError, ModelError
+from tasks.core.errors import FreshtuneError, ModelError, OutOfMemory
 from tasks.core.fitting.plan import ERROR, FACTS, FitPlan, load_plan
 from tasks.core.store.artifacts import disk_full
 from tasks.core.store.lifelines import die_with_parent
@@ -40,11 +41,11 @@ def _train(plan: FitPlan) -> int:
 
     from tasks.core.fitting.loop import Trainer
     from tasks.core.model.adapters import attach, save_adapter
-    from tasks.core.model.loading import default_device, load_base
+    from tasks.core.model.devices import default_device
+    from tasks.core.model.loading import load_base
     from tasks.core.tokens.storing import map_token_rows
 
-    stop: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _frame: stop.append(number))
+    stop_asked = listen()
     accelerator = Accelerator(cpu=default_device() == "cpu")
     _insist_on_processes(plan, accelerator.num_processes)
     base = load_base(
@@ -68,7 +69,7 @@ def _train(plan: FitPlan) -> int:
         seed=plan.seed,
     )
     trainer = Trainer(plan, model, map_token_rows(Path(plan.tokens)), accelerator)
-    facts = trainer.run(lambda: bool(stop))
+    facts = trainer.run(stop_asked)
     if "stopped_at" in facts:
         return STOPPED
     if accelerator.is_main_process:
@@ -83,6 +84,19 @@ def _train(plan: FitPlan) -> int:
     return 0
 
 
+def listen() -> Callable[[], bool]:
+    """Take a first SIGTERM as a wish to stop after the step, and a second as one to end at once; tell of the wish."""
+    asked: list[int] = []
+
+    def ask(number: int, _frame: object) -> None:
+        if asked:
+            os._exit(STOPPED)
+        asked.append(number)
+
+    signal.signal(signal.SIGTERM, ask)
+    return lambda: bool(asked)
+
+
 def _insist_on_processes(plan: FitPlan, found: int) -> None:
     if found != plan.processes:
         raise ModelError(
@@ -91,16 +105,15 @@ def _insist_on_processes(plan: FitPlan, found: int) -> None:
         )
 
 
-def _out_of_memory_in(error: Exception) -> HardwareError | None:
+def _out_of_memory_in(error: Exception) -> OutOfMemory | None:
     said = str(error).lower()
     return _out_of_memory() if "out of memory" in said or "can't allocate memory" in said else None
 
 
-def _out_of_memory() -> HardwareError:
-    return HardwareError(
-        "Training ran out of memory.",
-        cure="Halve training.batch_tokens and double training.accumulation, or set training.gradient_checkpointing=true; "
-        "the training then begins anew.",
+def _out_of_memory() -> OutOfMemory:
+    return OutOfMemory(
+        "Training ran out of memory, with as little at once as can be.",
+        cure="Lower tokens.max_length or lora.rank, choose a smaller base, or give the device more memory.",
     )
 
 

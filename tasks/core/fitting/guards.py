@@ -60,6 +60,24 @@ def check_moved(before: dict[str, Any], after: dict[str, Any]) -> float:
     return len(moved) / len(after)
 
 
+def check_difference(difference: float) -> None:
+    """Insist that the adapter is heard: that logits with it are not those of the base."""
+    if not difference > 0:  # NaN fails too
+        raise ModelError(
+            f"After training, logits differ from the base's by {difference:g} at most: the adapter is not heard.",
+            cure="Train longer, raise training.learning_rate, or choose other lora.targets.",
+        )
+
+
+def check_vocabulary(highest: int, size: int) -> None:
+    """Insist that every token id is one that the base has."""
+    if highest >= size:
+        raise ModelError(
+            f"The token rows have id {highest}, and the base knows {size} tokens: the tokenizer is not of this base.",
+            cure="Give the base's folder the tokenizer files that it was published with.",
+        )
+
+
 def notes_on_losses(losses: Sequence[float]) -> list[str]:
     """Say what is worth a look in the losses of all steps, each with its cure: they did not fall, or one jumped."""
     if len(losses) < ENOUGH:

@@ -12,11 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tasks.core import errors
-from tasks.core.errors import FreshtuneError, HardwareError, ModelError
+from tasks.core.errors import FreshtuneError, HardwareError, ModelError, OutOfMemory
 from tasks.core.fitting.child import STOPPED
 from tasks.core.fitting.plan import ERROR, FACTS, METRICS, FitPlan
 from tasks.core.store.artifacts import full_disk, no_space, says_full
@@ -30,9 +31,41 @@ ROOT = Path(__file__).parents[3]
 def fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dict[str, Any]:
     """Train by `plan` in a child process and give the facts of the training; goes on from a checkpoint if there is one.
 
+    When memory runs out, a new process goes on with less of it: the same steps of the same rows, in smaller pieces; when
+    no piece can be smaller, activations are computed twice. The facts say so.
+
     Raises the trainer's own error; `HardwareError` when it was killed, `ModelError` when it ended without a word or
     took longer than the plan allows.
     """
+    notes = list[str]()
+    while True:
+        try:
+            facts = _fit(plan, on_metric)
+        except OutOfMemory:
+            less = with_less_memory(plan)
+            if less is None:
+                raise
+            notes.append(_words(plan, less))
+            plan = less
+        else:
+            return {**facts, "notes": [*notes, *facts["notes"]]}
+
+
+def with_less_memory(plan: FitPlan) -> FitPlan | None:
+    """Give a plan of the same training that needs less memory, or None when there is none."""
+    if plan.micro_tokens > plan.longest:
+        return replace(plan, micro_tokens=max(plan.micro_tokens // 2, plan.longest))
+    return None if plan.gradient_checkpointing else replace(plan, gradient_checkpointing=True)
+
+
+def _words(plan: FitPlan, less: FitPlan) -> str:
+    told = f"Memory ran out in training with {plan.micro_tokens:,} tokens at once; it went on "
+    if less.gradient_checkpointing != plan.gradient_checkpointing:
+        return f"{told}with gradient checkpointing. Set training.gradient_checkpointing=true to begin so."
+    return f"{told}with {less.micro_tokens:,}. Set training.micro_tokens={less.micro_tokens} to begin so."
+
+
+def _fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dict[str, Any]:
     work = plan.work_folder
     for name in (ERROR, FACTS):
         (work / name).unlink(missing_ok=True)
@@ -136,8 +169,8 @@ def _failure(code: int, work: Path, said_before: int) -> FreshtuneError:
     if "Signal 9" in said or code == -signal.SIGKILL:
         return HardwareError(
             "The trainer was killed, most likely because memory ran out.",
-            cure="Start again when there is more: it goes on from the last checkpoint. Or halve training.batch_tokens "
-            "and double training.accumulation, which is another training and begins anew.",
+            cure="Start again when there is more: it goes on from the last checkpoint. Or lower training.micro_tokens, "
+            "which is another training and begins anew.",
         )
     if code in (STOPPED, -signal.SIGTERM) or "Signal 15" in said:
         return errors.Stopped(

@@ -1,7 +1,8 @@
 """The training loop: one for one process or many, on a CPU or GPUs, resumable to the same weights.
 
 Legend: ids, labels [batch, time]; labels are -100 outside the reply. The loss of a step is the mean over all
-labelled tokens of its micro-batches on all processes, each token weighing what its row weighs.
+labelled tokens of its batches on all processes, each token weighing what its row weighs. In what pieces a batch goes
+through the model changes nothing but time and memory.
 """
 
 import json
@@ -15,33 +16,29 @@ import torch
 from accelerate import Accelerator
 
 from tasks.core.fitting.checkpoints import Checkpoint, latest_checkpoint, save_checkpoint
-from tasks.core.fitting.guards import check_gradient, check_labels, check_loss, check_moved
+from tasks.core.fitting.guards import (
+    check_difference,
+    check_gradient,
+    check_labels,
+    check_loss,
+    check_moved,
+    check_vocabulary,
+)
 from tasks.core.fitting.plan import METRICS, FitPlan
 from tasks.core.fitting.schedule import learning_rate, plan_steps
 from tasks.core.model.adapters import trainable_parameters
 from tasks.core.model.heads import head_only_at, targets_of
-from tasks.core.tokens.batching import IGNORED, collate
+from tasks.core.tokens.batching import IGNORED, collate, pieces
 
 Rows = Any  # a datasets.Dataset with columns ids, prompt_length and weight
 
 
-class Batch(NamedTuple):
-    """Rows of a step: ids and labels [batch, time], what each row's loss weighs [batch], and how many ids are no padding."""
+class Piece(NamedTuple):
+    """Rows that go through the model at once: ids and labels [batch, time], and what each row's loss weighs [batch]."""
 
     ids: torch.Tensor
     labels: torch.Tensor
     weights: torch.Tensor
-    tokens: int
-
-    @property
-    def labelled(self) -> int:
-        """Count the labelled positions."""
-        return int((self.labels[:, 1:] != IGNORED).sum())
-
-    @property
-    def weight(self) -> float:
-        """Add up the weights of the labelled positions: their number where every row weighs 1."""
-        return float(((self.labels[:, 1:] != IGNORED).sum(dim=1) * self.weights).sum())
 
 
 class Trainer:
@@ -55,15 +52,21 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.weights.values(), lr=plan.learning_rate, weight_decay=plan.weight_decay, foreach=False
         )
+        self.lengths = [len(ids) for ids in rows["ids"]]
+        self.labelled = [
+            length - prompt for length, prompt in zip(self.lengths, rows["prompt_length"], strict=True)
+        ]
+        self.row_weights = list(rows["weight"])
         self.steps = plan_steps(
-            [len(ids) for ids in rows["ids"]],
+            self.lengths,
             batch_tokens=plan.batch_tokens,
-            micro_batches=plan.accumulation * accelerator.num_processes,
+            batches_a_step=plan.accumulation * accelerator.num_processes,
             seed=plan.seed,
             epochs=plan.epochs,
             max_steps=plan.max_steps,
         )
         self.wrapped = accelerator.prepare(model) if accelerator.num_processes > 1 else model
+        check_vocabulary(max(map(max, rows["ids"])), model.get_input_embeddings().num_embeddings)
 
     def run(self, stop_asked: Callable[[], bool]) -> dict[str, Any]:
         """Train to the end, or to a checkpoint when a stop is asked; give the facts of the training.
@@ -71,16 +74,19 @@ class Trainer:
         Raises `ModelError` when the loss or the gradient is not finite, the gradient is zero, or the adapter inert.
         """
         began, notes = self._resume()
-        step = began
         self.model.train()
+        saved = time.monotonic()
         for step in range(began, len(self.steps)):
             self._note(step, self._step(step))
-            stopping = stop_asked()
-            if stopping or (step + 1) % self.plan.checkpoint_steps == 0:
+            stopping = self._agreed(stop_asked())
+            late = self._agreed(time.monotonic() - saved > self.plan.checkpoint_minutes * 60)
+            if stopping or late or (step + 1) % self.plan.checkpoint_steps == 0:
                 self._save(step + 1)
+                saved = time.monotonic()
             if stopping:
                 return {"stopped_at": step + 1}
         moved = check_moved(self.first, self._tensors(self.weights))
+        check_difference(self._difference())
         return {
             "steps": len(self.steps),
             "resumed_from": began,
@@ -88,6 +94,7 @@ class Trainer:
             "moved": moved,
             "trainable": sum(weight.numel() for weight in self.weights.values()),
             "processes": self.accelerator.num_processes,
+            "micro_tokens": self.plan.micro_tokens,
         }
 
     def _step(self, step: int) -> dict[str, float]:
@@ -98,8 +105,9 @@ class Trainer:
         rate = learning_rate(step, len(self.steps), self.plan.learning_rate, self.plan.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        mine, weight, tokens = self._share(self.steps[step])
-        loss = self._backward(mine, weight)
+        rows = [row for batch in self.steps[step] for row in batch]
+        check_labels(sum(self.labelled[row] for row in rows), len(rows))
+        loss = self._backward(self._share(self.steps[step]), self._weight(rows))
         check_loss(loss, step + 1)
         norm = float(torch.nn.utils.clip_grad_norm_(self.weights.values(), self.plan.clip, foreach=False))
         check_gradient(norm, step + 1)
@@ -110,46 +118,67 @@ class Trainer:
             "loss": loss,
             "learning_rate": rate,
             "gradient_norm": norm,
-            "tokens": tokens,
+            "tokens": sum(self.lengths[row] for row in rows),
             "seconds": seconds,
         }
 
-    def _share(self, micro_batches: Sequence[list[int]]) -> tuple[list[Batch], float, int]:
-        """Give this process's micro-batches of a step, and the weight of the labels and all tokens of the whole step.
+    def _weight(self, rows: Sequence[int]) -> float:
+        """Add up the weights of the labelled tokens of rows: their number where every row weighs 1."""
+        return float(sum(self.labelled[row] * self.row_weights[row] for row in rows))
 
-        Where there are too few for all, a process repeats the first one with all labels masked.
-        """
-        all_of_them = [self._batch(rows) for rows in micro_batches]
-        check_labels(sum(batch.labelled for batch in all_of_them), sum(map(len, micro_batches)))
-        weight = sum(batch.weight for batch in all_of_them)
-        tokens = sum(batch.tokens for batch in all_of_them)
-        while len(all_of_them) % self.accelerator.num_processes:
-            first = all_of_them[0]
-            all_of_them.append(first._replace(labels=torch.full_like(first.labels, IGNORED)))
-        return all_of_them[self.accelerator.process_index :: self.accelerator.num_processes], weight, tokens
+    def _share(self, batches: Sequence[list[int]]) -> list[Piece]:
+        """Give this process's batches of a step in pieces; one that has none repeats a row with its labels masked."""
+        mine = batches[self.accelerator.process_index :: self.accelerator.num_processes]
+        if not mine:
+            first = self._piece(batches[0][:1])
+            return [first._replace(labels=torch.full_like(first.labels, IGNORED))]
+        return [
+            self._piece(rows)
+            for batch in mine
+            for rows in pieces(batch, self.lengths, self.plan.micro_tokens)
+        ]
 
-    def _backward(self, micro_batches: list[Batch], weight: float) -> float:
+    def _backward(self, share: list[Piece], weight: float) -> float:
         """Accumulate the gradient of the weighted mean loss; give that loss, the same on all processes."""
         total = torch.zeros((), device=self.accelerator.device)
-        for index, batch in enumerate(micro_batches):
-            last = index == len(micro_batches) - 1
+        for index, piece in enumerate(share):
+            last = index == len(share) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
-                chosen, wanted = targets_of(batch.labels)
+                chosen, wanted = targets_of(piece.labels)
                 with head_only_at(self.model, chosen):
-                    logits = self.wrapped(input_ids=batch.ids, use_cache=False).logits
-                weights = batch.weights[:, None].expand(chosen.shape)[chosen]
+                    logits = self.wrapped(input_ids=piece.ids, use_cache=False).logits
+                weights = piece.weights[:, None].expand(chosen.shape)[chosen]
                 loss = summed_loss(logits, wanted, weights) / weight
                 # data-parallel training averages gradients over processes; ours are parts of one sum
                 self.accelerator.backward(loss * self.accelerator.num_processes)
             total += loss.detach()
         return float(self.accelerator.reduce(total, "sum"))
 
-    def _batch(self, rows: list[int]) -> Batch:
+    def _piece(self, rows: list[int]) -> Piece:
         drawn = self.rows[rows]
-        ids, mask, labels = collate(drawn["ids"], drawn["prompt_length"], self.plan.pad_id)
+        ids, _, labels = collate(drawn["ids"], drawn["prompt_length"], self.plan.pad_id)
         weights = torch.tensor(drawn["weight"], dtype=torch.float32)
         parts = (torch.from_numpy(ids), torch.from_numpy(labels), weights)
-        return Batch._make([*(part.to(self.accelerator.device) for part in parts), int(mask.sum())])
+        return Piece._make(part.to(self.accelerator.device) for part in parts)
+
+    def _difference(self) -> float:
+        """Give how far logits are from those of the base, at most, on the first row of the training."""
+        ids = self._piece(self.steps[0][0][:1]).ids
+        self.model.eval()
+        with torch.inference_mode():
+            ours = self.model(input_ids=ids, use_cache=False).logits
+            with self.model.disable_adapter():
+                difference = (ours - self.model(input_ids=ids, use_cache=False).logits).abs().max()
+        self.model.train()
+        return float(difference)
+
+    def _agreed(self, wish: bool) -> bool:
+        """Say whether any process wishes it, so that all do the same."""
+        if self.accelerator.num_processes == 1:
+            return wish
+        return bool(
+            self.accelerator.reduce(torch.tensor(int(wish), device=self.accelerator.device), "sum") > 0
+        )
 
     def _resume(self) -> tuple[int, list[str]]:
         checkpoint, notes = latest_checkpoint(self.plan.work_folder, self.plan.identity)

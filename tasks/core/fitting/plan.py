@@ -14,7 +14,7 @@ ERROR = "error.json"
 class FitPlan:
     """One training: where its inputs are, where its results go, and every number that shapes it.
 
-    `identity` tells this training from every other, wherever its folders are. `work` keeps checkpoints, metrics and messages across restarts; `output` receives the finished adapter.
+    `micro_tokens` go through the model at once, at least one row; `longest` is the longest row, in tokens. `identity` tells this training from every other, wherever its folders are. `work` keeps checkpoints, metrics and messages across restarts; `output` receives the finished adapter.
     """
 
     identity: str
@@ -41,9 +41,12 @@ class FitPlan:
     clip: float
     batch_tokens: int
     accumulation: int
+    micro_tokens: int
     seed: int
     checkpoint_steps: int
+    checkpoint_minutes: float
     gradient_checkpointing: bool
+    longest: int
     processes: int
     timeout_minutes: int
 

@@ -5,27 +5,28 @@ from collections.abc import Sequence
 
 from tasks.core.tokens.batching import token_batches
 
-Step = list[list[int]]  # the micro-batches of one optimizer step, each a list of row numbers
+Step = list[list[int]]  # the batches of one optimizer step, each a list of row numbers
 
 
 def plan_steps(
     lengths: Sequence[int],
     *,
     batch_tokens: int,
-    micro_batches: int,
+    batches_a_step: int,
     seed: int,
     epochs: float,
     max_steps: int,
 ) -> list[Step]:
-    """Plan `epochs` passes over rows of `lengths`, `micro_batches` to a step, cut at `max_steps` unless that is 0.
+    """Plan `epochs` passes over rows of `lengths`, `batches_a_step` to a step, cut at `max_steps` unless that is 0.
 
     Every whole pass has every row once; equal arguments give equal steps, so a resumed run sees the same rows.
-    A step at the end of a pass may have fewer micro-batches: its gradient is the mean over its own tokens.
+    A step at the end of a pass may have fewer batches: its gradient is the mean over its own tokens.
     """
     steps: list[Step] = []
     for epoch in range(math.ceil(epochs)):
         batches = token_batches(lengths, batch_tokens, seed, epoch)
-        passes = [batches[start : start + micro_batches] for start in range(0, len(batches), micro_batches)]
+        starts = range(0, len(batches), batches_a_step)
+        passes = [batches[start : start + batches_a_step] for start in starts]
         share = min(epochs - epoch, 1.0)
         steps += passes[: math.ceil(share * len(passes))]
         if max_steps and len(steps) >= max_steps:

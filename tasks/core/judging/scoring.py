@@ -42,11 +42,15 @@ def score_rows(model: Any, rows: Sequence[ScorableRow], batch_tokens: int, pad_i
     """Score rows in batches of at most `batch_tokens` padded tokens; the result is in the order of `rows`."""
     import torch
 
+    from tasks.core.model.devices import tokens_at_once
+
     scores: dict[int, RowScore] = {}
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        for batch in ordered_batches([len(row.ids) for row in rows], batch_tokens):
+        for batch in ordered_batches(
+            [len(row.ids) for row in rows], tokens_at_once(model.device, batch_tokens)
+        ):
             chosen = [rows[index] for index in batch]
             scores |= dict(zip(batch, _score(model, chosen, pad_id), strict=True))
     model.train(was_training)

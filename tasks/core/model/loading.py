@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tasks.core.errors import ModelError
+from tasks.core.model.devices import compute_dtype, default_device
 
 Quantization = Literal["none", "nf4", "int8"]
 FORBIDDEN = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".msgpack", ".h5", ".py")
@@ -15,7 +16,7 @@ HUB_ID = re.compile(r"(\w[\w.-]*/)?\w([\w.-]{0,94}\w)?", re.ASCII)
 
 @dataclass(frozen=True)
 class LoadedBase:
-    """A base model on its device, and which of its layers are really quantized."""
+    """A base model on its device, and which of its layers hold quantized weights."""
 
     model: Any
     quantized: tuple[str, ...]
@@ -105,12 +106,14 @@ def load_base(
 ) -> LoadedBase:
     """Load a base model, quantized as asked, and count what was really quantized; fused experts become linear layers.
 
+    On a CPU with room for it, 4-bit weights are unpacked once and not at each use.
+
     Raises `ModelError` when layers did not come out quantized.
     """
     from transformers import AutoModelForCausalLM
 
     from tasks.core.model.experts import unfuse_experts
-    from tasks.core.model.quantizing import quantize, quantized_layers
+    from tasks.core.model.quantizing import hold_unpacked, quantize, quantized_layers
 
     check_base(folder)
     place = device or default_device()
@@ -134,30 +137,9 @@ def load_base(
     unfuse_experts(model)
     quantize(model, quantization, double_quant=double_quant, compute=compute, device=place)
     quantized, share = quantized_layers(model)
+    if place == "cpu":
+        hold_unpacked(model, compute)
     return LoadedBase(model.to(place).eval(), quantized, share, str(compute).removeprefix("torch."))
-
-
-def default_device() -> str:
-    """Name the device to use: the first GPU, or the CPU."""
-    import torch
-
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
-
-
-def compute_dtype(dtype: str, device: str) -> Any:
-    """Choose the compute type by hardware: 16-bit types are 6 to 30 times slower than float32 on a CPU."""
-    import torch
-
-    if dtype != "auto":
-        return getattr(torch, dtype)
-    if torch.device(device).type == "cpu":
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-
-
-def settled_dtype(dtype: str) -> str:
-    """Name the compute type that `dtype` means on this machine's device."""
-    return str(compute_dtype(dtype, default_device())).removeprefix("torch.") if dtype == "auto" else dtype
 
 
 def _config(folder: Path) -> dict[str, Any]:

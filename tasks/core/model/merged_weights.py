@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.model.adapters import load_adapter
-from tasks.core.model.loading import Quantization, default_device, load_base, settled_dtype
+from tasks.core.model.devices import default_device, settled_dtype
+from tasks.core.model.loading import Quantization, load_base
 
 Example = tuple[Sequence[int], int]  # ids, prompt length
 NAMES = {"none": "base", "nf4": "dequantized NF4 base", "int8": "dequantized int8 base"}

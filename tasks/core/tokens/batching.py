@@ -36,6 +36,11 @@ def ordered_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]
     return _fill(rows, lengths, batch_tokens)
 
 
+def pieces(rows: Sequence[int], lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Part a batch into pieces of at most `most` tokens, padding included, each of similar lengths."""
+    return _fill(sorted(rows, key=lambda row: (lengths[row], row)), lengths, most)
+
+
 def collate(
     rows: Sequence[Sequence[int]], prompt_lengths: Sequence[int], pad_id: int
 ) -> tuple[Array, Array, Array]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from tasks.core.tokens.masking import Encoded
@@ -76,6 +77,11 @@ def concatenate_token_rows(paths: Iterable[Path], target: Path) -> int:
 def count_groups(path: Path) -> int:
     """Count the groups (requesters, or conversations) that rows are of."""
     return len({group for batch in _batches(path) for group in batch.column("group").to_pylist()})
+
+
+def longest_row(path: Path) -> int:
+    """Give the tokens of the longest row."""
+    return max(pc.max(pc.list_value_length(batch.column("ids"))).as_py() for batch in _batches(path))
 
 
 def load_token_rows(path: Path) -> list[TokenRow]:

@@ -27,11 +27,11 @@ from tasks.core.model.merged_weights import (
     reply_logits,
     save_merged,
 )
-from tasks.core.model.quantizing import linear_layers, quantize
+from tasks.core.model.quantizing import hold_unpacked, linear_layers, quantize, quantized_layers
 
 ROWS = [(list(range(3, 40)), 9), (list(range(40, 70)), 4)]
-WAYS = [(kind, method) for kind in ("nf4", "none", "int8") for method in ("lora", "rslora", "dora", "pissa")]
-POSSIBLE = [way for way in WAYS if way not in {("nf4", "pissa"), ("int8", "pissa"), ("int8", "dora")}]
+WAYS = [(kind, method) for kind in ("nf4", "none") for method in ("lora", "rslora", "dora", "pissa")]
+POSSIBLE = [way for way in WAYS if way != ("nf4", "pissa")] + [("int8", "lora")]
 LAYERS = {"mixtral": 2 * (4 + 4 * 2), "phi": 12, "gpt2": 8, "gpt_neox": 8, "falcon": 8, "falcon alibi": 8}
 NOT_IN_BLOCKS = ("lm_head", "embed_out")
 
@@ -103,15 +103,36 @@ def test_it_learns_and_is_merged_into_an_ordinary_checkpoint(
 @pytest.mark.parametrize("quantization", ["nf4", "int8"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_layer_is_really_quantized(family: str, quantization: Any, bases: dict[str, Path]) -> None:
-    loaded = load_base(bases[family], quantization)
-    assert len(loaded.quantized) == LAYERS.get(family, 14)
-    assert loaded.quantized_share > 0.99
-    full = dict(load_base(bases[family], "none").model.named_parameters())
-    held = sum(weight.nbytes for weight in loaded.model.parameters())
-    layers = sum(full[f"{name}.weight"].numel() for name in loaded.quantized)
-    rest = sum(weight.numel() for weight in full.values()) - layers
+    model = load_base(bases[family], "none").model
+    full = {name: weight.numel() for name, weight in model.named_parameters()}
+    quantize(model, quantization, double_quant=True, compute=torch.float32, device="cpu")
+    names, share = quantized_layers(model)
+    assert len(names) == LAYERS.get(family, 14)
+    assert share > 0.99
+    assert load_base(bases[family], quantization).quantized == names
+    held = sum(weight.nbytes for weight in model.parameters())
+    layers = sum(full[f"{name}.weight"] for name in names)
+    rest = sum(full.values()) - layers
     each = 0.5 if quantization == "nf4" else 1
     assert held == 4 * rest + each * layers
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_unpacked_layers_compute_what_packed_ones_do_bit_for_bit(family: str) -> None:
+    ids, found = torch.tensor([ROWS[0][0]]), []
+    for unpacked in (False, True):
+        model = model_of(family).train()
+        unfuse_experts(model)
+        quantize(model, "nf4", double_quant=True, compute=torch.float32, device="cpu")
+        if unpacked:
+            hold_unpacked(model, torch.float32)
+        assert (quantized_layers(model)[0] == ()) == unpacked
+        inputs = model.get_input_embeddings()(ids).detach().requires_grad_()
+        logits = model(inputs_embeds=inputs, use_cache=False).logits
+        logits.square().sum().backward()
+        found.append((logits.detach(), inputs.grad))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
 
 
 def test_a_model_that_stays_in_full_precision_is_refused() -> None:

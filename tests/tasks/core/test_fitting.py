@@ -4,23 +4,37 @@ import errno
 import json
 import os
 import random
+import resource
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
+from accelerate import Accelerator
 from safetensors import SafetensorError
 
-from tasks.core.errors import DiskFull, FreshtuneError, HardwareError, ModelError, Stopped
+from tasks.core.errors import DiskFull, FreshtuneError, HardwareError, ModelError, OutOfMemory, Stopped
 from tasks.core.fitting import child
 from tasks.core.fitting.checkpoints import Checkpoint, latest_checkpoint, save_checkpoint
-from tasks.core.fitting.guards import check_gradient, check_labels, check_loss, notes_on_losses
-from tasks.core.fitting.launcher import MESSAGES, _failure, fit
+from tasks.core.fitting.guards import (
+    check_difference,
+    check_gradient,
+    check_labels,
+    check_loss,
+    check_vocabulary,
+    notes_on_losses,
+)
+from tasks.core.fitting.launcher import MESSAGES, ROOT, _failure, fit, with_less_memory
+from tasks.core.fitting.loop import Trainer
 from tasks.core.fitting.plan import ERROR, METRICS, FitPlan
 from tasks.core.fitting.schedule import learning_rate, plan_steps
-from tasks.core.model.adapters import adapter_digest
-from tasks.core.tokens.storing import TokenRow, save_token_rows
+from tasks.core.model.adapters import adapter_digest, attach
+from tasks.core.model.loading import load_base
+from tasks.core.tokens.storing import TokenRow, map_token_rows, save_token_rows
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +77,11 @@ def plan(tiny_base: Path, tokens: Path, tmp_path: Path) -> FitPlan:
         clip=1.0,
         batch_tokens=300,
         accumulation=2,
+        micro_tokens=300,
+        longest=30,
         seed=0,
         checkpoint_steps=4,
+        checkpoint_minutes=10,
         gradient_checkpointing=False,
         processes=1,
         timeout_minutes=5,
@@ -134,6 +151,89 @@ def test_two_processes_learn_what_one_learns(plan: FitPlan, tmp_path: Path) -> N
     assert losses[1] == pytest.approx(losses[2], abs=2e-4)
 
 
+def losses_of(plan: FitPlan) -> list[float]:
+    return [json.loads(line)["loss"] for line in (plan.work_folder / METRICS).read_text().splitlines()]
+
+
+def train_here(plan: FitPlan) -> Trainer:
+    """Train in this process, which starts seconds sooner."""
+    plan.work_folder.mkdir(exist_ok=True)
+    names = ("method", "rank", "alpha", "dropout", "targets", "seed")
+    model = attach(load_base(Path(plan.base), "nf4").model, **{name: getattr(plan, name) for name in names})
+    trainer = Trainer(plan, model, map_token_rows(Path(plan.tokens)), Accelerator(cpu=True))
+    trainer.run(lambda: False)
+    return trainer
+
+
+def test_in_what_pieces_a_batch_goes_through_changes_nothing(plan: FitPlan, tmp_path: Path) -> None:
+    plan = replace(plan, dropout=0.0)
+    plans = [replace(plan, work=str(tmp_path / str(size)), micro_tokens=size) for size in (600, 30)]
+    whole, single = (train_here(one).weights for one in plans)
+    assert losses_of(plans[0]) == pytest.approx(losses_of(plans[1]), abs=1e-4)
+    assert all((whole[name] - single[name]).abs().max() < 2e-3 for name in whole)
+
+
+def limit_memory(plan: FitPlan) -> None:
+    """Leave the trainer no room to grow: whatever it allocates next fails, as on a machine that is full."""
+    for process in psutil.Process().children(recursive=True):
+        if str(plan.work_folder) in " ".join(process.cmdline()):
+            resource.prlimit(process.pid, resource.RLIMIT_AS, (2**20, resource.RLIM_INFINITY))
+
+
+def test_when_memory_runs_out_a_new_process_goes_on_with_less(plan: FitPlan, tmp_path: Path) -> None:
+    # logits of 46 MB: what is smaller than 32 MB is taken from what was freed before, and asks for no new memory
+    rows = [
+        TokenRow(str(row), "g", "en", "p", [3 + (row + at) % 80 for at in range(30)], 1)
+        for row in range(1000)
+    ]
+    save_token_rows(tmp_path / "many.arrow", rows)
+    many = {"tokens": str(tmp_path / "many.arrow"), "batch_tokens": 30_000, "micro_tokens": 30_000}
+    large = replace(plan, **many, accumulation=1, max_steps=6, checkpoint_steps=1)
+    facts = fit(large, at_step(1, lambda: limit_memory(large)))
+    assert facts["micro_tokens"] == 15_000
+    assert facts["resumed_from"] >= 1
+    assert "went on with 15,000" in facts["notes"][0]
+    assert len(losses_of(large)) == 6
+
+
+def test_each_step_down_needs_less_memory_until_none_is_left(plan: FitPlan) -> None:
+    found, now = [], with_less_memory(replace(plan, micro_tokens=100, longest=30))
+    while now is not None:
+        found.append((now.micro_tokens, now.gradient_checkpointing))
+        now = with_less_memory(now)
+    assert found == [(50, False), (30, False), (30, True)]
+
+
+def test_checkpoints_come_by_time_too(plan: FitPlan) -> None:
+    train_here(replace(plan, max_steps=3, checkpoint_steps=1000, checkpoint_minutes=1e-6))
+    assert [path.name for path in sorted((plan.work_folder / "checkpoints").iterdir())] == [
+        "step-000002",
+        "step-000003",
+    ]
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    source = (
+        "import os, signal, time; from tasks.core.fitting.child import listen; asked = listen();"
+        "os.kill(os.getpid(), 15); print(asked(), flush=True); os.kill(os.getpid(), 15); time.sleep(9); print('late')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (143, "True\n")
+
+
+def test_token_rows_of_another_tokenizer_are_refused(plan: FitPlan, tmp_path: Path) -> None:
+    save_token_rows(tmp_path / "other.arrow", [TokenRow("1", "g", "en", "p", [5, 6, 40_000, 2], 1)])
+    with pytest.raises(ModelError, match="have id 40000"):
+        train_here(replace(plan, tokens=str(tmp_path / "other.arrow")))
+
+
+def test_an_adapter_that_is_not_heard_is_refused(plan: FitPlan) -> None:
+    with pytest.raises(ModelError, match="adapter"):
+        train_here(replace(plan, alpha=1e-30, max_steps=2))
+
+
 def test_a_training_that_takes_too_long_is_ended(plan: FitPlan) -> None:
     with pytest.raises(ModelError, match="longer than 0 minutes"):
         fit(replace(plan, timeout_minutes=0), nothing)
@@ -162,8 +262,8 @@ def test_the_trainers_own_error_reaches_the_parent(plan: FitPlan) -> None:
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), DiskFull),
         (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), DiskFull),
         (SafetensorError("I/O error: No space left on device (os error 28)"), DiskFull),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), HardwareError),
-        (MemoryError(), HardwareError),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), OutOfMemory),
+        (MemoryError(), OutOfMemory),
     ],
 )
 def test_what_the_trainer_ran_out_of_reaches_the_parent(
@@ -235,6 +335,18 @@ def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(tmp_path: Path, na
     assert (tmp_path / "rejected" / "step-000010").is_dir()
 
 
+def test_numbers_that_are_not_finite_are_never_kept(tmp_path: Path) -> None:
+    import torch
+
+    save_checkpoint(tmp_path, "me", checkpoint(5))
+    with pytest.raises(ModelError, match="After step 10, 1 tensors"):
+        save_checkpoint(
+            tmp_path, "me", replace(checkpoint(10), optimizer={"a/step": torch.tensor(float("nan"))})
+        )
+    found, notes = latest_checkpoint(tmp_path, "me")
+    assert (found and found.step, notes) == (5, [])
+
+
 def test_a_checkpoint_of_another_training_is_not_used(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, "me", checkpoint(5))
     found, notes = latest_checkpoint(tmp_path, "you")
@@ -244,7 +356,7 @@ def test_a_checkpoint_of_another_training_is_not_used(tmp_path: Path) -> None:
 
 def test_a_pass_has_every_row_once_and_steps_are_cut_at_the_limit() -> None:
     lengths = [5 + row % 20 for row in range(100)]
-    values = {"batch_tokens": 100, "micro_batches": 3, "seed": 0}
+    values = {"batch_tokens": 100, "batches_a_step": 3, "seed": 0}
     steps = plan_steps(lengths, epochs=2, max_steps=0, **values)
     rows = [row for step in steps for batch in step for row in batch]
     assert sorted(rows) == sorted([*range(100), *range(100)])
@@ -267,6 +379,9 @@ def test_the_rate_rises_then_falls() -> None:
         (check_loss, (float("nan"), 1)),
         (check_loss, (float("inf"), 1)),
         (check_gradient, (0.0, 1)),
+        (check_difference, (0.0,)),
+        (check_difference, (float("nan"),)),
+        (check_vocabulary, (100, 100)),
     ],
 )
 def test_what_fails_in_silence_elsewhere_stops_here(

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tasks.core.fitting.loop import Batch, summed_loss
+from tasks.core.fitting.loop import summed_loss
 from tasks.core.model.heads import targets_of
 from tasks.core.tokens.batching import IGNORED
 
@@ -18,10 +18,9 @@ def rows() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def mean_loss(logits: torch.Tensor, labels: torch.Tensor, weights: list[float]) -> float:
-    batch = Batch(labels, labels, torch.tensor(weights), tokens=0)
     chosen, wanted = targets_of(labels)
-    each = batch.weights[:, None].expand(chosen.shape)[chosen]
-    return float(summed_loss(logits[chosen], wanted, each) / batch.weight)
+    each = torch.tensor(weights)[:, None].expand(chosen.shape)[chosen]
+    return float(summed_loss(logits[chosen], wanted, each) / each.sum())
 
 
 def test_rows_that_weigh_one_give_the_mean_over_their_tokens(rows: tuple[torch.Tensor, torch.Tensor]) -> None:

