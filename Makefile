@@ -7,7 +7,7 @@ PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip -qq --disable-pip-version-chec
 help:
 	@echo "make demo    retrain on the sample logs, here and now"
 	@echo "make test    run the tests"
-	@echo "make bench   measure the data chapter (ROWS='10000 100000 1000000' takes half an hour)"
+	@echo "make bench   measure the data chapter (ROWS='10000 100000 1000000' takes half an hour), and training (a quarter)"
 	@echo "make check   format, lint, types, layers, docs"
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -34,5 +34,8 @@ check: .venv/.installed
 	@$(BIN)/pytest tests/test_docs.py
 
 ROWS ?= 10000 100000
+ROUNDS ?= 5
 bench: .venv/.installed
-	@$(BIN)/python -m deployments.bench $(addprefix --rows ,$(ROWS))
+	@$(PIP) install -c constraints.txt -e '.[bench]'
+	@$(BIN)/python -m deployments.bench data $(addprefix --rows ,$(ROWS))
+	@$(BIN)/python -m deployments.bench training --rounds $(ROUNDS)

@@ -301,20 +301,30 @@ class TrainingSettings(Section):
     """Most optimizer steps; 0 leaves it to `epochs`."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 2e-4
     """Peak learning rate."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """How the rate falls after its rise: along a cosine to a tenth of the peak, in a line to zero, or not."""
     warmup: Fraction = 0.03
-    """Share of steps over which the rate rises; then it falls along a cosine."""
+    """Share of steps over which the rate rises."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """AdamW's decay."""
     clip: Annotated[float, Field(gt=0)] = 1.0
     """Largest gradient norm."""
     batch_tokens: Positive = 4096
-    """Tokens in one batch, padding included."""
+    """Tokens in one batch, padding included; rows of similar lengths go together."""
+    batch_rows: Annotated[int, Field(ge=0)] = 0
+    """Rows in one batch, drawn whatever their lengths, as most other trainers do it; 0 leaves it to `batch_tokens`."""
     accumulation: Positive = 1
     """Batches in one optimizer step."""
     micro_tokens: Annotated[int, Field(ge=0)] = 0
     """Tokens that go through the model at once, in pieces of a batch; 0 leaves it to the device and its memory."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of adapter, order and dropout."""
+    validation: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share of the training requesters whose rows are watched instead; the weights that do best on them are kept."""
+    validation_steps: Positive = 50
+    """Optimizer steps between looks at the watched rows."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Looks in a row without a lower loss that end the training; 0 goes on to the end."""
     checkpoint_steps: Positive = 50
     """Most optimizer steps between checkpoints."""
     checkpoint_minutes: Annotated[float, Field(gt=0)] = 10.0

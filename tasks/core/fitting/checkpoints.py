@@ -1,13 +1,14 @@
 """Checkpoints: complete or absent, whole or set aside, without pickle.
 
-<work>/checkpoints/step-000040/   adapter and optimizer tensors, manifest.json (step, identity, digests; written last)
+<work>/checkpoints/step-000040/   adapter and optimizer tensors, the best adapter so far where rows are watched, and
+                                  manifest.json (step, identity, digests; written last)
 <work>/rejected/                  what could not be used
 """
 
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tasks.core.store.syncing import sync
 MANIFEST = "manifest.json"
 WEIGHTS = "adapter.safetensors"
 OPTIMIZER = "optimizer.safetensors"
+BEST = "best.safetensors"
 KEPT = 2
 
 
@@ -28,6 +30,8 @@ class Checkpoint:
     step: int
     weights: Mapping[str, Any]
     optimizer: Mapping[str, Any]
+    best: Mapping[str, Any] = field(default_factory=dict)
+    watched: Mapping[str, float] = field(default_factory=dict)
 
 
 def save_checkpoint(work: Path, identity: str, checkpoint: Checkpoint) -> Path:
@@ -52,10 +56,12 @@ def save_checkpoint(work: Path, identity: str, checkpoint: Checkpoint) -> Path:
     aside = target.with_name(f"writing-{target.name}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True, mode=0o700)
-    save_file(dict(checkpoint.weights), aside / WEIGHTS)
-    save_file(dict(checkpoint.optimizer), aside / OPTIMIZER)
-    files = {name: digest_file(aside / name) for name in (WEIGHTS, OPTIMIZER)}
-    manifest = {"step": checkpoint.step, "identity": identity, "files": files}
+    parts = {WEIGHTS: checkpoint.weights, OPTIMIZER: checkpoint.optimizer, BEST: checkpoint.best}
+    for name, tensors in parts.items():
+        save_file(dict(tensors), aside / name)
+    files = {name: digest_file(aside / name) for name in parts}
+    watched = dict(checkpoint.watched)
+    manifest = {"step": checkpoint.step, "identity": identity, "files": files, "watched": watched}
     manifest["sha256"] = digest_value(manifest)
     (aside / MANIFEST).write_text(json.dumps(manifest, indent=1))
     for path in (*aside.iterdir(), aside):
@@ -77,8 +83,8 @@ def latest_checkpoint(work: Path, identity: str) -> tuple[Checkpoint | None, lis
         problem = _damage(folder, identity)
         if not problem:
             manifest = json.loads((folder / MANIFEST).read_bytes())
-            weights, optimizer = load_file(folder / WEIGHTS), load_file(folder / OPTIMIZER)
-            return Checkpoint(manifest["step"], weights, optimizer), rejected
+            weights, optimizer, best = (load_file(folder / name) for name in (WEIGHTS, OPTIMIZER, BEST))
+            return Checkpoint(manifest["step"], weights, optimizer, best, manifest["watched"]), rejected
         _set_aside(work, folder)
         rejected.append(f"checkpoint {folder.name} was set aside: {problem}")
     return None, rejected
@@ -94,7 +100,7 @@ def _damage(folder: Path, identity: str) -> str:
         return f"{MANIFEST} was changed"
     if manifest["identity"] != identity:
         return "it belongs to another training"
-    for name in (WEIGHTS, OPTIMIZER):
+    for name in (WEIGHTS, OPTIMIZER, BEST):
         if not (folder / name).is_file() or digest_file(folder / name) != files.get(name):
             return f"{name} is missing or damaged"
     return ""

@@ -7,7 +7,7 @@ through the model changes nothing but time and memory.
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,8 +26,9 @@ from tasks.core.fitting.guards import (
 )
 from tasks.core.fitting.plan import METRICS, FitPlan
 from tasks.core.fitting.schedule import learning_rate, plan_steps
+from tasks.core.fitting.watching import Watch, part_rows
 from tasks.core.model.adapters import trainable_parameters
-from tasks.core.model.heads import head_only_at, targets_of
+from tasks.core.model.heads import head_only_at, headless_loss, is_bare, no_head, summed_loss, targets_of
 from tasks.core.tokens.batching import IGNORED, collate, pieces
 
 Rows = Any  # a datasets.Dataset with columns ids, prompt_length and weight
@@ -57,16 +58,21 @@ class Trainer:
             length - prompt for length, prompt in zip(self.lengths, rows["prompt_length"], strict=True)
         ]
         self.row_weights = list(rows["weight"])
-        self.steps = plan_steps(
-            self.lengths,
+        taught, watched = part_rows(rows["group"], plan.validation, plan.seed)
+        self.watch = Watch(watched, plan.validation_steps, plan.patience)
+        steps = plan_steps(
+            [self.lengths[row] for row in taught],
             batch_tokens=plan.batch_tokens,
+            batch_rows=plan.batch_rows,
             batches_a_step=plan.accumulation * accelerator.num_processes,
             seed=plan.seed,
             epochs=plan.epochs,
             max_steps=plan.max_steps,
         )
+        self.steps = [[[taught[number] for number in batch] for batch in step] for step in steps]
         self.wrapped = accelerator.prepare(model) if accelerator.num_processes > 1 else model
         check_vocabulary(max(map(max, rows["ids"])), model.get_input_embeddings().num_embeddings)
+        self.has_bare_head = is_bare(model.eval(), self._piece(taught[:1]).ids[:, :8])
 
     def run(self, stop_asked: Callable[[], bool]) -> dict[str, Any]:
         """Train to the end, or to a checkpoint when a stop is asked; give the facts of the training.
@@ -77,7 +83,12 @@ class Trainer:
         self.model.train()
         saved = time.monotonic()
         for step in range(began, len(self.steps)):
-            self._note(step, self._step(step))
+            if self.watch.is_over:
+                break
+            metrics = self._step(step)
+            if self.watch.is_due(step + 1, len(self.steps)):
+                metrics["validation_loss"] = self._look(step + 1)
+            self._note(step, metrics)
             stopping = self._agreed(stop_asked())
             late = self._agreed(time.monotonic() - saved > self.plan.checkpoint_minutes * 60)
             if stopping or late or (step + 1) % self.plan.checkpoint_steps == 0:
@@ -85,6 +96,8 @@ class Trainer:
                 saved = time.monotonic()
             if stopping:
                 return {"stopped_at": step + 1}
+        if self.watch.best:
+            _set(self.weights, self.watch.best)
         moved = check_moved(self.first, self._tensors(self.weights))
         check_difference(self._difference())
         return {
@@ -95,6 +108,11 @@ class Trainer:
             "trainable": sum(weight.numel() for weight in self.weights.values()),
             "processes": self.accelerator.num_processes,
             "micro_tokens": self.plan.micro_tokens,
+            "watched": {
+                "rows": len(self.watch.rows),
+                "ended_early": self.watch.is_over,
+                **self.watch.state(),
+            },
         }
 
     def _step(self, step: int) -> dict[str, float]:
@@ -102,7 +120,9 @@ class Trainer:
         torch.manual_seed(
             self.plan.seed * 1_000_003 + step
         )  # dropout depends on the step, not on how often we started
-        rate = learning_rate(step, len(self.steps), self.plan.learning_rate, self.plan.warmup)
+        rate = learning_rate(
+            step, len(self.steps), self.plan.learning_rate, self.plan.warmup, self.plan.schedule
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         rows = [row for batch in self.steps[step] for row in batch]
@@ -144,15 +164,23 @@ class Trainer:
         for index, piece in enumerate(share):
             last = index == len(share) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
-                chosen, wanted = targets_of(piece.labels)
-                with head_only_at(self.model, chosen):
-                    logits = self.wrapped(input_ids=piece.ids, use_cache=False).logits
-                weights = piece.weights[:, None].expand(chosen.shape)[chosen]
-                loss = summed_loss(logits, wanted, weights) / weight
+                loss = self._loss(self.wrapped, piece) / weight
                 # data-parallel training averages gradients over processes; ours are parts of one sum
                 self.accelerator.backward(loss * self.accelerator.num_processes)
             total += loss.detach()
         return float(self.accelerator.reduce(total, "sum"))
+
+    def _loss(self, model: Any, piece: Piece) -> torch.Tensor:
+        """Sum the weighted losses of a piece; the output head is asked only where labels are."""
+        chosen, wanted = targets_of(piece.labels)
+        weights = piece.weights[:, None].expand(chosen.shape)[chosen]
+        if self.has_bare_head:
+            with no_head(self.model, chosen):
+                hidden = model(input_ids=piece.ids, use_cache=False).logits
+            return headless_loss(hidden, self.model.get_output_embeddings(), wanted, weights)
+        with head_only_at(self.model, chosen):
+            logits = model(input_ids=piece.ids, use_cache=False).logits
+        return summed_loss(logits, wanted, weights)
 
     def _piece(self, rows: list[int]) -> Piece:
         drawn = self.rows[rows]
@@ -160,6 +188,22 @@ class Trainer:
         weights = torch.tensor(drawn["weight"], dtype=torch.float32)
         parts = (torch.from_numpy(ids), torch.from_numpy(labels), weights)
         return Piece._make(part.to(self.accelerator.device) for part in parts)
+
+    def _look(self, step: int) -> float:
+        """Score the watched rows, in nats per labelled token, and note it."""
+        mine = self.watch.rows[self.accelerator.process_index :: self.accelerator.num_processes]
+        total = torch.zeros((), device=self.accelerator.device)
+        self.model.eval()
+        with torch.inference_mode():
+            for rows in pieces(mine, self.lengths, self.plan.micro_tokens):
+                piece = self._piece(rows)
+                total += self._loss(self.model, piece._replace(weights=torch.ones_like(piece.weights)))
+        self.model.train()
+        tokens = sum(self.labelled[row] for row in self.watch.rows)
+        loss = float(self.accelerator.reduce(total, "sum")) / tokens
+        check_loss(loss, step)
+        self.watch.take(step, loss, self._tensors(self.weights))
+        return loss
 
     def _difference(self) -> float:
         """Give how far logits are from those of the base, at most, on the first row of the training."""
@@ -185,6 +229,7 @@ class Trainer:
         began = checkpoint.step if checkpoint else 0
         if checkpoint:
             _restore(self.weights, self.optimizer, checkpoint)
+            self.watch.restore(checkpoint.watched, checkpoint.best)
         if self.accelerator.is_main_process:
             _cut_metrics(self.plan.work_folder / METRICS, began)
         self.accelerator.wait_for_everyone()
@@ -197,7 +242,8 @@ class Trainer:
                 for name, weight in self.weights.items()
                 for part, value in self.optimizer.state[weight].items()
             }
-            checkpoint = Checkpoint(step, self._tensors(self.weights), self._tensors(optimizer))
+            weights, moments = self._tensors(self.weights), self._tensors(optimizer)
+            checkpoint = Checkpoint(step, weights, moments, self.watch.best, self.watch.state())
             save_checkpoint(self.plan.work_folder, self.plan.identity, checkpoint)
         self.accelerator.wait_for_everyone()
 
@@ -211,19 +257,14 @@ class Trainer:
         return {name: value.detach().clone().cpu().contiguous() for name, value in values.items()}
 
 
-def summed_loss(logits: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Sum the cross-entropy in nats of the wanted tokens, each times its row's weight.
-
-    logits [labelled, vocabulary], wanted and weights [labelled].
-    """
-    losses = torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
-    return (losses * weights).sum()
+def _set(weights: dict[str, Any], values: Mapping[str, Any]) -> None:
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(values[name])
 
 
 def _restore(weights: dict[str, Any], optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
-    with torch.no_grad():
-        for name, weight in weights.items():
-            weight.copy_(checkpoint.weights[name])
+    _set(weights, checkpoint.weights)
     for name, weight in weights.items():
         prefix = f"{name}/"
         parts = {

@@ -36,13 +36,18 @@ class FitPlan:
     epochs: float
     max_steps: int
     learning_rate: float
+    schedule: str
     warmup: float
     weight_decay: float
     clip: float
     batch_tokens: int
+    batch_rows: int
     accumulation: int
     micro_tokens: int
     seed: int
+    validation: float
+    validation_steps: int
+    patience: int
     checkpoint_steps: int
     checkpoint_minutes: float
     gradient_checkpointing: bool

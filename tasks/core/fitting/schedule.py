@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from tasks.core.tokens.batching import token_batches
+from tasks.core.tokens.batching import row_batches, token_batches
 
 Step = list[list[int]]  # the batches of one optimizer step, each a list of row numbers
 
@@ -12,6 +12,7 @@ def plan_steps(
     lengths: Sequence[int],
     *,
     batch_tokens: int,
+    batch_rows: int,
     batches_a_step: int,
     seed: int,
     epochs: float,
@@ -24,7 +25,11 @@ def plan_steps(
     """
     steps: list[Step] = []
     for epoch in range(math.ceil(epochs)):
-        batches = token_batches(lengths, batch_tokens, seed, epoch)
+        batches = (
+            row_batches(len(lengths), batch_rows, seed, epoch)
+            if batch_rows
+            else token_batches(lengths, batch_tokens, seed, epoch)
+        )
         starts = range(0, len(batches), batches_a_step)
         passes = [batches[start : start + batches_a_step] for start in starts]
         share = min(epochs - epoch, 1.0)
@@ -34,10 +39,17 @@ def plan_steps(
     return steps[:max_steps] if max_steps else steps
 
 
-def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
-    """Give the rate of step `step` (from 0): a linear rise over `warmup * steps`, then a cosine to a tenth of the peak."""
+def learning_rate(step: int, steps: int, peak: float, warmup: float, schedule: str) -> float:
+    """Give the rate of step `step` (from 0): a linear rise over `warmup * steps`, then what `schedule` says.
+
+    `cosine` falls to a tenth of the peak, `linear` to zero after the last step, `constant` stays.
+    """
     rising = max(math.ceil(warmup * steps), 1)
     if step < rising:
         return peak * (step + 1) / rising
     progress = (step - rising) / max(steps - rising, 1)
+    if schedule == "constant":
+        return peak
+    if schedule == "linear":
+        return peak * (1 - progress)
     return peak * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * progress)))

@@ -1,6 +1,7 @@
-"""Output heads: logits are computed where they are needed, since the head is the widest layer of a small model.
+"""Output heads: logits are computed where labels are, and a bounded number at once; the head is the widest layer there is.
 
-Legend: chosen [batch, time] are the positions whose next token is asked for.
+Legend: chosen [batch, time] are the positions whose next token is asked for; hidden [chosen, width], logits
+[chosen, vocabulary], wanted [chosen] the tokens that follow, weights [chosen] what each of them counts.
 """
 
 from collections.abc import Iterator
@@ -8,7 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 
+from tasks.core.model.devices import logits_at_once
 from tasks.core.tokens.batching import IGNORED
 
 
@@ -28,7 +31,7 @@ def head_only_at(model: Any, chosen: torch.Tensor) -> Iterator[None]:
     attention mask where their padding is on the right: causal attention does not see it.
     """
 
-    def choose(_head: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    def choose(_head: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         return (inputs[0][chosen], *inputs[1:])
 
     hook = model.get_output_embeddings().register_forward_pre_hook(choose)
@@ -36,3 +39,75 @@ def head_only_at(model: Any, chosen: torch.Tensor) -> Iterator[None]:
         yield
     finally:
         hook.remove()
+
+
+@contextmanager
+def no_head(model: Any, chosen: torch.Tensor) -> Iterator[None]:
+    """Let a model give the hidden states [chosen, width] that its output head would see, in place of logits."""
+    head = model.get_output_embeddings()
+    head.forward = lambda hidden: hidden[chosen]
+    try:
+        yield
+    finally:
+        del head.forward
+
+
+def is_bare(model: Any, ids: torch.Tensor) -> bool:
+    """Say whether logits are the frozen output head's own, with nothing after it; asked of the model itself, with `ids`."""
+    head = model.get_output_embeddings()
+    if type(head) is not nn.Linear or any(weight.requires_grad for weight in head.parameters()):
+        return False
+    chosen = torch.ones_like(ids, dtype=torch.bool)
+    with torch.inference_mode():
+        logits = model(input_ids=ids, use_cache=False).logits[chosen]
+        with no_head(model, chosen):
+            hidden = model(input_ids=ids, use_cache=False).logits
+        return bool(torch.allclose(head(hidden).float(), logits.float(), atol=1e-4))
+
+
+def summed_loss(logits: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Sum the cross-entropy in nats of the wanted tokens, each times its weight."""
+    losses = nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
+    return (losses * weights).sum()
+
+
+def headless_loss(
+    hidden: torch.Tensor, head: nn.Linear, wanted: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """Give the same from hidden states and a frozen head; never more than a bounded number of logits are in memory.
+
+    The gradient is computed with the loss, while the logits are there.
+    """
+    rows = max(logits_at_once(hidden.device) // head.out_features, 1)
+    total: torch.Tensor = _HeadlessLoss.apply(hidden, head.weight, head.bias, wanted, weights, rows)
+    return total
+
+
+class _HeadlessLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        wanted: torch.Tensor,
+        weights: torch.Tensor,
+        rows: int,
+    ) -> torch.Tensor:
+        total, gradient = torch.zeros((), device=hidden.device), torch.empty_like(hidden)
+        for start in range(0, len(hidden), rows):
+            part = slice(start, start + rows)
+            logits = nn.functional.linear(hidden[part], weight, bias).float()
+            whole = logits.logsumexp(-1, keepdim=True)
+            each, target = weights[part, None], wanted[part, None]
+            total += ((whole - logits.gather(1, target)) * each).sum()
+            # d loss / d logits = softmax - one at the wanted token
+            slope = logits.sub_(whole).exp_().mul_(each).scatter_add_(1, target, -each)
+            gradient[part] = slope.to(hidden.dtype) @ weight
+        ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Any) -> tuple[torch.Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * outer[0], None, None, None, None, None

@@ -30,6 +30,13 @@ def token_batches(lengths: Sequence[int], batch_tokens: int, seed: int, epoch: i
     return batches
 
 
+def row_batches(count: int, batch_rows: int, seed: int, epoch: int) -> list[list[int]]:
+    """Group row numbers into batches of `batch_rows`, the last one of what is left, in a shuffled order."""
+    order = list(range(count))
+    random.Random(f"{seed}/{epoch}").shuffle(order)  # noqa: S311 - an order, not a secret
+    return [order[start : start + batch_rows] for start in range(0, count, batch_rows)]
+
+
 def ordered_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
     """Group row numbers into batches by falling length, so that the largest batch comes first."""
     rows = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))

@@ -9,7 +9,6 @@ from tiny_families import FAMILIES, model_of, save_base
 from torch import nn
 
 from tasks.core.errors import ModelError
-from tasks.core.fitting.loop import summed_loss
 from tasks.core.model.adapters import (
     attach,
     load_adapter,
@@ -18,7 +17,7 @@ from tasks.core.model.adapters import (
     trainable_parameters,
 )
 from tasks.core.model.experts import fuse_experts, unfuse_experts
-from tasks.core.model.heads import head_only_at, targets_of
+from tasks.core.model.heads import head_only_at, summed_loss, targets_of
 from tasks.core.model.loading import load_base
 from tasks.core.model.merged_weights import (
     adapted_base,

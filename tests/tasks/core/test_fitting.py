@@ -32,6 +32,7 @@ from tasks.core.fitting.launcher import MESSAGES, ROOT, _failure, fit, with_less
 from tasks.core.fitting.loop import Trainer
 from tasks.core.fitting.plan import ERROR, METRICS, FitPlan
 from tasks.core.fitting.schedule import learning_rate, plan_steps
+from tasks.core.fitting.watching import part_rows
 from tasks.core.model.adapters import adapter_digest, attach
 from tasks.core.model.loading import load_base
 from tasks.core.tokens.storing import TokenRow, map_token_rows, save_token_rows
@@ -42,7 +43,14 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw = random.Random(1)
     path = tmp_path_factory.mktemp("rows") / "train.arrow"
     rows = [
-        TokenRow(str(row), "g", "en", "p", [draw.randrange(3, 90) for _ in range(draw.randrange(8, 30))], 4)
+        TokenRow(
+            str(row),
+            f"{row // 3:016x}",
+            "en",
+            "p",
+            [draw.randrange(3, 90) for _ in range(draw.randrange(8, 30))],
+            4,
+        )
         for row in range(60)
     ]
     save_token_rows(path, rows)
@@ -72,14 +80,19 @@ def plan(tiny_base: Path, tokens: Path, tmp_path: Path) -> FitPlan:
         epochs=20,
         max_steps=12,
         learning_rate=5e-3,
+        schedule="cosine",
         warmup=0.1,
         weight_decay=0.01,
         clip=1.0,
         batch_tokens=300,
+        batch_rows=0,
         accumulation=2,
         micro_tokens=300,
         longest=30,
         seed=0,
+        validation=0.0,
+        validation_steps=3,
+        patience=0,
         checkpoint_steps=4,
         checkpoint_minutes=10,
         gradient_checkpointing=False,
@@ -155,13 +168,14 @@ def losses_of(plan: FitPlan) -> list[float]:
     return [json.loads(line)["loss"] for line in (plan.work_folder / METRICS).read_text().splitlines()]
 
 
-def train_here(plan: FitPlan) -> Trainer:
+def train_here(plan: FitPlan, stop_after: int = 0) -> Trainer:
     """Train in this process, which starts seconds sooner."""
     plan.work_folder.mkdir(exist_ok=True)
     names = ("method", "rank", "alpha", "dropout", "targets", "seed")
     model = attach(load_base(Path(plan.base), "nf4").model, **{name: getattr(plan, name) for name in names})
     trainer = Trainer(plan, model, map_token_rows(Path(plan.tokens)), Accelerator(cpu=True))
-    trainer.run(lambda: False)
+    steps = iter(range(1, 10**6))
+    trainer.run(lambda: next(steps) == stop_after)
     return trainer
 
 
@@ -171,6 +185,56 @@ def test_in_what_pieces_a_batch_goes_through_changes_nothing(plan: FitPlan, tmp_
     whole, single = (train_here(one).weights for one in plans)
     assert losses_of(plans[0]) == pytest.approx(losses_of(plans[1]), abs=1e-4)
     assert all((whole[name] - single[name]).abs().max() < 2e-3 for name in whole)
+
+
+@pytest.fixture
+def harming(plan: FitPlan, tmp_path: Path) -> FitPlan:
+    """Plan a training that does harm to the rows that are watched: what it teaches is not in them."""
+    groups = [f"{number:016x}" for number in range(20)]
+    _, watched = part_rows(groups, 0.3, plan.seed)
+    draw = random.Random(1)
+
+    def row(number: int) -> TokenRow:
+        words = range(60, 90) if number % 20 in watched else range(3, 30)
+        return TokenRow(
+            str(number), groups[number % 20], "en", "p", [draw.choice(words) for _ in range(20)], 4
+        )
+
+    save_token_rows(tmp_path / "apart.arrow", [row(number) for number in range(60)])
+    apart = str(tmp_path / "apart.arrow")
+    return replace(plan, tokens=apart, dropout=0.0, validation=0.3, learning_rate=0.05, max_steps=20)
+
+
+def test_the_weights_that_did_best_on_watched_rows_are_kept(harming: FitPlan) -> None:
+    harming = replace(harming, validation_steps=2)
+    trainer = train_here(harming)
+    watch = trainer.watch
+    lines = [json.loads(line) for line in (harming.work_folder / METRICS).read_text().splitlines()]
+    seen = {line["step"]: line["validation_loss"] for line in lines if "validation_loss" in line}
+    assert sorted(seen) == list(range(2, 21, 2))
+    assert watch.best_loss == min(seen.values()) == seen[watch.best_step]
+    assert watch.best_step < 20
+    assert all((weight == watch.best[name]).all() for name, weight in trainer.weights.items())
+    rows = {row for step in trainer.steps for batch in step for row in batch}
+    groups = map_token_rows(Path(harming.tokens))["group"]
+    assert not {groups[row] for row in rows} & {groups[row] for row in watch.rows}
+    assert len(rows) + len(watch.rows) == 60
+
+
+def test_training_ends_when_the_watched_rows_gain_no_more_and_goes_on_from_there_alike(
+    harming: FitPlan, tmp_path: Path
+) -> None:
+    patient = replace(harming, validation_steps=1, patience=3)
+    whole = train_here(replace(patient, work=str(tmp_path / "whole")))
+    ended = len((tmp_path / "whole" / METRICS).read_text().splitlines())
+    assert whole.watch.is_over
+    assert ended == whole.watch.best_step + 3 < 20
+    part = replace(patient, work=str(tmp_path / "part"), checkpoint_steps=1)
+    stopped = train_here(part, stop_after=whole.watch.best_step + 1)
+    assert stopped.watch.best_step == whole.watch.best_step
+    again = train_here(part)
+    assert again.watch.state() == whole.watch.state()
+    assert all((weight == again.weights[name]).all() for name, weight in whole.weights.items())
 
 
 def limit_memory(plan: FitPlan) -> None:
@@ -183,7 +247,7 @@ def limit_memory(plan: FitPlan) -> None:
 def test_when_memory_runs_out_a_new_process_goes_on_with_less(plan: FitPlan, tmp_path: Path) -> None:
     # logits of 46 MB: what is smaller than 32 MB is taken from what was freed before, and asks for no new memory
     rows = [
-        TokenRow(str(row), "g", "en", "p", [3 + (row + at) % 80 for at in range(30)], 1)
+        TokenRow(str(row), f"{row // 3:016x}", "en", "p", [3 + (row + at) % 80 for at in range(30)], 1)
         for row in range(1000)
     ]
     save_token_rows(tmp_path / "many.arrow", rows)
@@ -356,7 +420,7 @@ def test_a_checkpoint_of_another_training_is_not_used(tmp_path: Path) -> None:
 
 def test_a_pass_has_every_row_once_and_steps_are_cut_at_the_limit() -> None:
     lengths = [5 + row % 20 for row in range(100)]
-    values = {"batch_tokens": 100, "batches_a_step": 3, "seed": 0}
+    values = {"batch_tokens": 100, "batch_rows": 0, "batches_a_step": 3, "seed": 0}
     steps = plan_steps(lengths, epochs=2, max_steps=0, **values)
     rows = [row for step in steps for batch in step for row in batch]
     assert sorted(rows) == sorted([*range(100), *range(100)])
@@ -365,11 +429,24 @@ def test_a_pass_has_every_row_once_and_steps_are_cut_at_the_limit() -> None:
 
 
 def test_the_rate_rises_then_falls() -> None:
-    rates = [learning_rate(step, 100, 1.0, 0.1) for step in range(100)]
+    rates = [learning_rate(step, 100, 1.0, 0.1, "cosine") for step in range(100)]
     assert rates[9] == max(rates) == 1.0
     assert rates[:10] == sorted(rates[:10])
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert 0.1 <= rates[-1] < 0.11
+    linear = [learning_rate(step, 100, 1.0, 0.1, "linear") for step in range(100)]
+    assert linear[:10] == rates[:10]
+    assert linear[10:12] == pytest.approx([1.0, 1 - 1 / 90])
+    assert linear[-1] == pytest.approx(1 / 90)
+    assert [learning_rate(step, 100, 1.0, 0.1, "constant") for step in (9, 99)] == [1.0, 1.0]
+
+
+def test_batches_by_rows_have_every_row_once_whatever_its_length() -> None:
+    steps = plan_steps(
+        list(range(1, 31)), batch_tokens=1, batch_rows=4, batches_a_step=2, seed=0, epochs=1, max_steps=0
+    )
+    assert [[len(batch) for batch in step] for step in steps] == [[4, 4]] * 3 + [[4, 2]]
+    assert sorted(row for step in steps for batch in step for row in batch) == list(range(30))
 
 
 @pytest.mark.parametrize(

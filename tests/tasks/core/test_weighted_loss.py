@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from tasks.core.fitting.loop import summed_loss
-from tasks.core.model.heads import targets_of
+from tasks.core.model.heads import summed_loss, targets_of
 from tasks.core.tokens.batching import IGNORED
 
 
