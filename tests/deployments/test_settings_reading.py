@@ -28,6 +28,35 @@ def test_the_command_line_wins_over_the_recipe(tmp_path: Path) -> None:
     assert read_settings(str(recipe), logs=["a.jsonl"]).logs.paths == (str(Path.cwd() / "a.jsonl"),)
 
 
+def test_the_guides_recipe_is_the_guide_to_the_letter() -> None:
+    settings = read_settings("guide", ["model.revision=" + 40 * "a", "model.base=a/b"])
+    lora, training = settings.lora, settings.training
+    assert (lora.method, lora.rank, lora.alpha, lora.dropout) == ("lora", 8, 16, 0.05)
+    assert lora.targets == ("q_proj", "v_proj")
+    assert (training.batch_rows, training.accumulation, training.max_steps) == (4, 8, 1000)
+    assert (training.learning_rate, training.warmup * training.max_steps) == (2e-4, 50)
+    assert (training.schedule, training.checkpoint_steps) == ("linear", 500)
+    assert (settings.model.quantization, settings.model.dtype) == ("nf4", "float16")
+    assert (settings.format.template, settings.evaluation.max_new_tokens) == ("instruction", 100)
+
+
+@pytest.mark.parametrize(
+    ("method", "quantization", "cure"),
+    [
+        ("pissa", "nf4", "model.quantization=none"),
+        ("pissa", "int8", "model.quantization=none"),
+        ("dora", "int8", "model.quantization=nf4"),
+    ],
+)
+def test_pairs_that_cannot_be_right_are_refused_with_the_cure(
+    method: str, quantization: str, cure: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings("demo", [f"lora.method={method}", f"model.quantization={quantization}"])
+    assert f"- lora.method is {method} and model.quantization is {quantization}: " in refused.value.message
+    assert cure in refused.value.message
+
+
 def test_all_mistakes_are_told_at_once_with_value_limit_and_cure() -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings("demo", ["training.epochs=-1", "lora.rnak=4", "model.quantization=fp4", "modle.base=x"])

@@ -31,6 +31,9 @@ from tasks.core.model.adapters import trainable_parameters
 from tasks.core.model.heads import head_only_at, headless_loss, is_bare, no_head, summed_loss, targets_of
 from tasks.core.tokens.batching import IGNORED, collate, pieces
 
+HALF_SCALE = 2**12
+"""What losses are multiplied by on the way back where a model computes in float16: its gradients would vanish."""
+
 Rows = Any  # a datasets.Dataset with columns ids, prompt_length and weight
 
 
@@ -70,6 +73,7 @@ class Trainer:
             max_steps=plan.max_steps,
         )
         self.steps = [[[taught[number] for number in batch] for batch in step] for step in steps]
+        self.scale = HALF_SCALE if getattr(model, "dtype", None) == torch.float16 else 1
         self.wrapped = accelerator.prepare(model) if accelerator.num_processes > 1 else model
         check_vocabulary(max(map(max, rows["ids"])), model.get_input_embeddings().num_embeddings)
         self.has_bare_head = is_bare(model.eval(), self._piece(taught[:1]).ids[:, :8])
@@ -166,8 +170,10 @@ class Trainer:
             with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
                 loss = self._loss(self.wrapped, piece) / weight
                 # data-parallel training averages gradients over processes; ours are parts of one sum
-                self.accelerator.backward(loss * self.accelerator.num_processes)
+                self.accelerator.backward(loss * self.accelerator.num_processes * self.scale)
             total += loss.detach()
+        for tensor in self.weights.values() if self.scale != 1 else ():
+            tensor.grad /= self.scale
         return float(self.accelerator.reduce(total, "sum"))
 
     def _loss(self, model: Any, piece: Piece) -> torch.Tensor:

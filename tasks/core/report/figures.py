@@ -6,11 +6,11 @@ from typing import Any
 
 SPREAD = 1 / 50  # of the steps, as the standard deviation of the smoothing
 ACCENT, PALE, INK, SOFT, RULE = "#0f766e", "#8ccfc6", "#1f2933", "#5f6f7f", "#e3e8ee"
-HELD_OUT = "#b45309"
+WATCHED = "#b45309"
 
 
 def loss_curve(metrics: Sequence[Mapping[str, float]], target: Path) -> None:
-    """Draw training loss by optimizer step: as measured, smoothed, and on held-out rows where `held_out_loss` is.
+    """Draw training loss by optimizer step: as measured, smoothed, and on watched rows where `validation_loss` is.
 
     The file holds neither date nor version, and the style is matplotlib's own whatever a `matplotlibrc` says.
     """
@@ -47,9 +47,9 @@ def _draw(axes: Any, metrics: Sequence[Mapping[str, float]]) -> None:
     )  # a line through one point is invisible
     axes.plot(steps, losses, color=PALE, linewidth=0.9, label="each step")
     axes.plot(steps, smooth(losses), color=ACCENT, linewidth=2.2, label="smoothed", **alone)
-    held_out = [(row["step"], row["held_out_loss"]) for row in metrics if "held_out_loss" in row]
-    if held_out:
-        axes.plot(*zip(*held_out, strict=True), "o", color=HELD_OUT, markersize=5, label="held-out rows")
+    watched = [(row["step"], row["validation_loss"]) for row in metrics if "validation_loss" in row]
+    if watched:
+        axes.plot(*zip(*watched, strict=True), "o", color=WATCHED, markersize=5, label="watched rows")
 
 
 def _dress(axes: Any) -> None:

@@ -132,6 +132,8 @@ def _facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:
         "final_loss": ("loss of the last step", lambda value: f"{value:.3f} nats per token"),
         "moved": ("adapter weights that moved", percent),
         "resumed_from": ("resumed", lambda value: f"from step {value:,}" if value else "no"),
+        "watched": ("rows watched, not trained on", _watched_words),
+        "micro_tokens": ("tokens at once", NUMBER),
         "processes": ("processes", str),
         "dtype": ("compute type", str),
     }
@@ -139,6 +141,16 @@ def _facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:
     known = "quantized" in training or "quantized_layers" in training
     layers = f"{quantized:,}" + (f" ({percent(share)} of their weights)" if share is not None else "")
     return [*facts, ("quantized layers", layers)] if known else facts
+
+
+def _watched_words(watched: Mapping[str, Any]) -> str:
+    """Say what came of the rows that were watched."""
+    if "best_step" not in watched:
+        return "none"
+    ended = "; training ended when they gained no more" if watched["ended_early"] else ""
+    return (
+        f"{watched['rows']:,}; best after step {watched['best_step']:,} ({watched['best_loss']:.3f}){ended}"
+    )
 
 
 def _steps(summary: RunSummary) -> list[dict[str, Any]]:

@@ -164,6 +164,16 @@ def test_two_processes_learn_what_one_learns(plan: FitPlan, tmp_path: Path) -> N
     assert losses[1] == pytest.approx(losses[2], abs=2e-4)
 
 
+def test_gradients_do_not_vanish_in_half_precision(plan: FitPlan, tmp_path: Path) -> None:
+    losses = []
+    for dtype in ("float16", "float32"):
+        one = replace(plan, dtype=dtype, dropout=0.0, max_steps=6, work=str(tmp_path / dtype))
+        trainer = train_here(one)
+        assert trainer.scale == (4096 if dtype == "float16" else 1)
+        losses.append(losses_of(one))
+    assert losses[0] == pytest.approx(losses[1], abs=0.02)
+
+
 def losses_of(plan: FitPlan) -> list[float]:
     return [json.loads(line)["loss"] for line in (plan.work_folder / METRICS).read_text().splitlines()]
 
@@ -172,7 +182,10 @@ def train_here(plan: FitPlan, stop_after: int = 0) -> Trainer:
     """Train in this process, which starts seconds sooner."""
     plan.work_folder.mkdir(exist_ok=True)
     names = ("method", "rank", "alpha", "dropout", "targets", "seed")
-    model = attach(load_base(Path(plan.base), "nf4").model, **{name: getattr(plan, name) for name in names})
+    model = attach(
+        load_base(Path(plan.base), "nf4", dtype=plan.dtype).model,
+        **{name: getattr(plan, name) for name in names},
+    )
     trainer = Trainer(plan, model, map_token_rows(Path(plan.tokens)), Accelerator(cpu=True))
     steps = iter(range(1, 10**6))
     trainer.run(lambda: next(steps) == stop_after)

@@ -640,7 +640,7 @@ def test_the_same_metrics_give_the_same_figure(tmp_path: Path) -> None:
     rows = [{"step": step, "loss": 4 / step} for step in range(1, 40)]
     for name in ("a.png", "b.png"):
         loss_curve(rows, tmp_path / name)
-    other = [{**row, "held_out_loss": 3.0} for row in rows]
+    other = [{**row, "validation_loss": 3.0} for row in rows]
     loss_curve(other, tmp_path / "c.png")
     first, second, third = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
 
