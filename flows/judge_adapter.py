@@ -34,7 +34,7 @@ def judge_adapter(trained: TrainedAdapter, suite: SuiteText, settings: Settings)
             settings.workspace,
             who,
             trained.rows,
-            trained.base,
+            trained.held,
             adapter,
             model,
             settings.evaluation,

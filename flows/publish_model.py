@@ -20,6 +20,7 @@ def publish_model(
         place,
         trained.adapter,
         trained.base,
+        trained.held,
         trained.rows,
         settings.model.without_source(),
         evaluation.merge_rows,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flows.prepare_data import PreparedData
 from tasks.adapter_training import train_adapter as train
 from tasks.base_fetching import fetch_base
+from tasks.base_quantization import quantize_base
 from tasks.core.receipts import Adapter, BaseModel, BaseSource, TokenRows
 from tasks.core.settings import Settings
 from tasks.token_gathering import gather_token_rows
@@ -13,10 +14,11 @@ from tasks.tokenization import tokenize_shard
 
 @dataclass(frozen=True)
 class TrainedAdapter:
-    """An adapter with the base and the rows that it was trained on."""
+    """An adapter with the base and the rows that it was trained on; `held` is the base as training holds it."""
 
     rows: TokenRows
     base: BaseModel
+    held: BaseModel
     adapter: Adapter
 
 
@@ -25,8 +27,11 @@ def train_adapter(data: PreparedData, source: BaseSource, settings: Settings) ->
     place, model = settings.workspace, settings.model.without_source()
     base = fetch_base(place, source)
     rows = _tokenize(data, base, settings)
-    adapter = train(place, rows, base, model, settings.lora, settings.training)
-    return TrainedAdapter(rows, base, adapter)
+    held = (
+        quantize_base(place, base, model.double_quant, model.dtype) if model.quantization == "nf4" else base
+    )
+    adapter = train(place, rows, held, model, settings.lora, settings.training)
+    return TrainedAdapter(rows, base, held, adapter)
 
 
 def _tokenize(data: PreparedData, base: BaseModel, settings: Settings) -> TokenRows:

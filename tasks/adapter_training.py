@@ -103,9 +103,10 @@ def _progress() -> Callable[[Mapping[str, float]], None]:
 
 
 def progress_words(metrics: Mapping[str, float], pace: float) -> str:
-    """Say how far a training is: `120/232, loss 0.812, about 4 min left`; `pace` is in seconds per step."""
+    """Say how far a training is: `120/232, loss 0.812, 8,140 tokens/s, about 4 min left`; `pace` is in seconds per step."""
     step, steps = int(metrics["step"]), int(metrics["steps"])
     loss = f", loss {metrics['loss']:.3f}" if "loss" in metrics else ""
+    speed = f", {metrics['tokens_per_second']:,.0f} tokens/s" if "tokens_per_second" in metrics else ""
     left = pace * (steps - step)
     rest = f"about {left / 60:.0f} min left" if left >= 90 else f"about {left:.0f} s left"
-    return f"{step:,}/{steps:,}{loss}, {rest}"
+    return f"{step:,}/{steps:,}{loss}{speed}, {rest}"

@@ -31,6 +31,7 @@ def merge_adapter(
     draft: Draft,
     adapter: Adapter,
     base: BaseModel,
+    held: BaseModel,
     rows: TokenRows,
     model: ModelSettings,
     merge_rows: int,
@@ -47,6 +48,7 @@ def merge_adapter(
         model.quantization,
         double_quant=model.double_quant,
         dtype=model.dtype,
+        held=held.folder(workspace),
     )
     trained = list(reply_logits(adapted, examples))
     save_merged(adapted, target, model.dtype)

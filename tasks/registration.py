@@ -41,6 +41,9 @@ def _is_known(workspace: Path, receipt: Receipt, _values: Mapping[str, Any]) -> 
     return version is not None and version.tags.get(CONTENT_KEY) == receipt.content_key
 
 
+SHOWN = ("loss", "validation_loss", "learning_rate", "gradient_norm", "tokens_per_second", "memory_mib")
+
+
 @step(
     "registration",
     RegisteredModel,
@@ -121,8 +124,7 @@ def _track(
     name = f"{registry.name} {time.strftime('%Y-%m-%d %H:%M', time.localtime(times[0]))}"
     run_id = client.start_run(registry.experiment, name, tags, note=note(description), began=times[0])
     client.log_params(run_id, _params(adapter))
-    names = ("loss", "learning_rate", "gradient_norm")
-    training = [(f"train/{name}", row[name], row["step"]) for row in steps for name in names]
+    training = [(f"train/{name}", row[name], row["step"]) for row in steps for name in SHOWN if name in row]
     scores = [(f"{one.who}/{name}", value, 0) for one in evaluations for name, value in one.metrics.items()]
     client.log_metrics(run_id, training, times)
     client.log_metrics(run_id, scores)

@@ -1,4 +1,4 @@
-"""Measure Freshtune here and now: `python -m deployments.bench data` and `python -m deployments.bench training`."""
+"""Measure Freshtune here and now: `python -m deployments.bench data`, `training` or `quality`."""
 
 import json
 from pathlib import Path
@@ -41,6 +41,18 @@ def training(rounds: int, target: Path | None) -> None:
 
     figures = measure_training(rounds)
     _give(figures, training_table(figures), target)
+
+
+@main.command()
+@click.option("--workspace", type=click.Path(path_type=Path), default=Path(".freshtune"), show_default=True)
+@click.option("--epochs", default=1, show_default=True, help="Passes over the rows.")
+@click.option("--target", type=click.Path(path_type=Path), help="Write the figures as JSON.")
+def quality(workspace: Path, epochs: int, target: Path | None) -> None:
+    """Measure the held-out loss against TRL and the guide, on the rows of a workspace's latest run."""
+    from deployments.bench.quality import measure_quality, quality_table
+
+    figures = measure_quality(workspace, epochs)
+    _give(figures, quality_table(figures), target)
 
 
 def _give(figures: dict[str, Any], table: str, target: Path | None) -> None:

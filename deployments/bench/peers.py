@@ -5,24 +5,22 @@ Each loads the base in 4 bit the way it is told to, with transformers' own quant
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from deployments.bench.workload import LEARNING_RATE, PAD, WIDTH, Row
+from deployments.bench.workload import PAD, WIDTH, Recipe, Row, Timed, Work
 
-Timed = tuple[float, Any]  # seconds, and the trained model
 EFFECTIVE = 32  # rows in an optimizer step
 
 
-def guide(base: Path, rows: Sequence[Row]) -> Timed:
+def guide(work: Work) -> Timed:
     """Train as the guide does: every row padded to 512, the loss on all of it, batches of 4 times 8, checkpointing on."""
     import transformers
     from datasets import Dataset
     from peft import get_peft_model, prepare_model_for_kbit_training
 
-    model = get_peft_model(prepare_model_for_kbit_training(_four_bit(base)), _lora())
+    model = get_peft_model(prepare_model_for_kbit_training(_four_bit(work.base)), _lora(work))
 
     def padded(row: Row) -> dict[str, list[int]]:
         room = WIDTH - len(row.ids)
@@ -30,21 +28,24 @@ def guide(base: Path, rows: Sequence[Row]) -> Timed:
         return {"input_ids": ids, "labels": ids, "attention_mask": [1] * len(row.ids) + [0] * room}
 
     arguments = transformers.TrainingArguments(
-        **_common(), per_device_train_batch_size=4, gradient_accumulation_steps=8, gradient_checkpointing=True
+        **_common(work),
+        per_device_train_batch_size=4,
+        gradient_accumulation_steps=8,
+        gradient_checkpointing=True,
     )
     trainer = transformers.Trainer(
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_list([padded(row) for row in rows]),
+        train_dataset=Dataset.from_list([padded(row) for row in work.rows]),
         data_collator=transformers.default_data_collator,
     )
-    return _timed(trainer)
+    return _timed(trainer, work)
 
 
-def trl(**changes: Any) -> Callable[[Path, Sequence[Row]], Timed]:
+def trl(**changes: Any) -> Recipe:
     """Give TRL's way with some of its settings changed; the loss is on the replies alone."""
 
-    def train(base: Path, rows: Sequence[Row]) -> Timed:
+    def train(work: Work) -> Timed:
         from datasets import Dataset
         from transformers import AutoTokenizer
 
@@ -56,35 +57,44 @@ def trl(**changes: Any) -> Callable[[Path, Sequence[Row]], Timed]:
                 "input_ids": row.ids,
                 "completion_mask": [int(at >= row.prompt_length) for at in range(len(row.ids))],
             }
-            for row in rows
+            for row in work.rows
         ]
         trainer = peer.SFTTrainer(
-            model=_four_bit(base),
-            args=peer.SFTConfig(**_common(), max_length=WIDTH, completion_only_loss=True, **values),
+            model=_four_bit(work.base),
+            args=peer.SFTConfig(**_common(work), max_length=WIDTH, completion_only_loss=True, **values),
             train_dataset=Dataset.from_list(taught),
-            processing_class=AutoTokenizer.from_pretrained(str(base)),
-            peft_config=_lora(),
+            processing_class=AutoTokenizer.from_pretrained(str(work.base)),
+            peft_config=_lora(work),
         )
-        return _timed(trainer)
+        return _timed(trainer, work)
 
     return train
 
 
-PEERS = {
+BEST = trl(
+    gradient_checkpointing=False,
+    train_sampling_strategy="group_by_length",
+    per_device_train_batch_size=4,
+)
+PEERS: dict[str, Recipe] = {
     "the guide's recipe": guide,
     "TRL, default": trl(),
     "TRL, no checkpointing": trl(gradient_checkpointing=False),
     "TRL, and by length": trl(gradient_checkpointing=False, train_sampling_strategy="group_by_length"),
-    "TRL, and batches of 4": trl(
-        gradient_checkpointing=False,
-        train_sampling_strategy="group_by_length",
-        per_device_train_batch_size=4,
-    ),
+    "TRL, and batches of 4": BEST,
 }
 
 
-def _timed(trainer: Any) -> Timed:
+def _timed(trainer: Any, work: Work) -> Timed:
+    import transformers
+
     began = time.perf_counter()
+
+    class Limit(transformers.TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, _arguments: Any, _state: Any, control: Any, **_: Any) -> None:
+            control.should_training_stop |= 0 < work.seconds < time.perf_counter() - began
+
+    trainer.add_callback(Limit())
     trainer.train()
     return time.perf_counter() - began, trainer.model
 
@@ -104,19 +114,24 @@ def _four_bit(base: Path) -> Any:
     )
 
 
-def _lora() -> Any:
+def _lora(work: Work) -> Any:
     from peft import LoraConfig
 
+    targets = "all-linear" if work.targets == ("all-linear",) else list(work.targets)
     return LoraConfig(
-        r=8, lora_alpha=16, lora_dropout=0.0, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"
+        r=work.rank,
+        lora_alpha=2 * work.rank,
+        lora_dropout=0.0,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
     )
 
 
-def _common() -> dict[str, Any]:
+def _common(work: Work) -> dict[str, Any]:
     return {
         "output_dir": tempfile.mkdtemp(prefix="freshtune-bench-"),
-        "num_train_epochs": 1,
-        "learning_rate": LEARNING_RATE,
+        "num_train_epochs": work.epochs,
+        "learning_rate": work.learning_rate,
         "lr_scheduler_type": "cosine",
         "warmup_steps": 1,
         "logging_steps": 1000,

@@ -8,26 +8,25 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from deployments.bench.machine import machine
-from deployments.bench.peers import PEERS, Timed
+from deployments.bench.ours import ours
+from deployments.bench.peers import PEERS
 from deployments.bench.workload import (
-    BATCH_TOKENS,
-    LEARNING_RATE,
-    PAD,
     VOCABULARY,
+    Recipe,
     Row,
     Shape,
+    Work,
     held_out_loss,
     make_base,
     make_rows,
 )
 
 Measured = dict[str, Any]
-Recipe = Callable[[Path, Sequence[Row]], Timed]
 SMALL, LARGE = Shape(256, 4, 688), Shape(512, 3, 1376)
 ROWS, HELD_OUT = 256, 64
 OURS, UNQUANTIZED, OURS_LARGE = "freshtune", "freshtune, unquantized", "freshtune, 11.6 M weights"
@@ -36,14 +35,6 @@ QUIET = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TQDM_DISABLE": "1",
-}
-LORA: Measured = {
-    "method": "lora",
-    "rank": 8,
-    "alpha": 16,
-    "dropout": 0.0,
-    "targets": ("q_proj", "v_proj"),
-    "seed": 1,
 }
 
 
@@ -55,97 +46,30 @@ def measure_training(rounds: int) -> Measured:
         small, large = (
             make_base(Path(folder) / name, shape) for name, shape in (("small", SMALL), ("large", LARGE))
         )
-        recipes: dict[str, tuple[Recipe, Path]] = {
-            OURS: (_ours("nf4"), small),
-            **{name: (recipe, small) for name, recipe in PEERS.items()},
-            UNQUANTIZED: (_ours("none"), small),
-            OURS_LARGE: (_ours("nf4"), large),
+        recipes: dict[str, tuple[Recipe, Work]] = {
+            OURS: (ours("nf4"), Work(small, rows)),
+            **{name: (recipe, Work(small, rows)) for name, recipe in PEERS.items()},
+            UNQUANTIZED: (ours("none"), Work(small, rows)),
+            OURS_LARGE: (ours("nf4"), Work(large, rows)),
         }
         measured = [
-            _measured(name, *recipe, rows, held_out)
-            for _ in range(rounds)
-            for name, recipe in recipes.items()
+            _measured(name, *recipe, held_out) for _ in range(rounds) for name, recipe in recipes.items()
         ]
     return {"machine": machine(), "tokens": sum(len(row.ids) for row in rows), "measured": measured}
 
 
-def _measured(
-    name: str, recipe: Recipe, base: Path, rows: Sequence[Row], held_out: Sequence[Row]
-) -> Measured:
-    product = _product_speed(SMALL if name != OURS_LARGE else LARGE)
-    seconds, model = recipe(base, rows)
-    tokens = sum(len(row.ids) for row in rows)
+def _measured(name: str, recipe: Recipe, work: Work, held_out: Sequence[Row]) -> Measured:
+    shape = LARGE if name == OURS_LARGE else SMALL
+    product = _product_speed(shape)
+    seconds, model = recipe(work)
     return {
         "recipe": name,
         "seconds": round(seconds, 3),
-        "tokens_per_second": round(tokens / seconds, 1),
+        "tokens_per_second": round(work.tokens / seconds, 1),
         "held_out_loss": round(held_out_loss(model, held_out), 4),
         "matrix_product_gflops": round(product, 1),
-        "share_of_product": round(
-            _flops(rows, SMALL if name != OURS_LARGE else LARGE) / seconds / 1e9 / product, 3
-        ),
+        "share_of_product": round(_flops(work.rows, shape) / seconds / 1e9 / product, 3),
     }
-
-
-def _ours(quantization: Any) -> Recipe:
-    """Train with the product's own loop, from a plan as the product makes it."""
-
-    def train(base: Path, rows: Sequence[Row]) -> Timed:
-        from accelerate import Accelerator
-
-        from tasks.core.fitting.loop import Trainer
-        from tasks.core.fitting.plan import FitPlan
-        from tasks.core.model.adapters import attach
-        from tasks.core.model.devices import tokens_at_once
-        from tasks.core.model.loading import load_base
-        from tasks.core.tokens.storing import TokenRow, map_token_rows, save_token_rows
-
-        work = Path(tempfile.mkdtemp(prefix="freshtune-bench-"))
-        save_token_rows(
-            work / "train.arrow",
-            [TokenRow(row.row_id, "", "", "", row.ids, row.prompt_length) for row in rows],
-        )
-        plan = FitPlan(
-            identity="bench",
-            base=str(base),
-            base_identity="bench",
-            tokens=str(work / "train.arrow"),
-            output=str(work / "adapter"),
-            work=str(work),
-            pad_id=PAD,
-            quantization=quantization,
-            double_quant=True,
-            dtype="float32",
-            attention="auto",
-            **LORA,
-            epochs=1,
-            max_steps=0,
-            learning_rate=LEARNING_RATE,
-            warmup=0.1,
-            weight_decay=0.0,
-            clip=1.0,
-            schedule="cosine",
-            batch_tokens=BATCH_TOKENS,
-            batch_rows=0,
-            accumulation=1,
-            micro_tokens=tokens_at_once("cpu", BATCH_TOKENS),
-            validation=0.0,
-            validation_steps=1000,
-            patience=0,
-            checkpoint_steps=1000,
-            checkpoint_minutes=10,
-            gradient_checkpointing=False,
-            longest=max(len(row.ids) for row in rows),
-            processes=1,
-            timeout_minutes=60,
-        )
-        model = attach(load_base(base, quantization, dtype="float32").model, **LORA)
-        trainer = Trainer(plan, model, map_token_rows(work / "train.arrow"), Accelerator(cpu=True))
-        began = time.perf_counter()
-        trainer.run(lambda: False)
-        return time.perf_counter() - began, model
-
-    return train
 
 
 def _flops(rows: Sequence[Row], shape: Shape) -> float:

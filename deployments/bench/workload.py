@@ -5,7 +5,7 @@ the vocabulary, unevenly: that is what there is to learn.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,29 @@ class Row:
     group: str
     ids: list[int]
     prompt_length: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every recipe is given: the base, the rows, the adapter and the rate; and the longest time, where there is one."""
+
+    base: Path
+    rows: Sequence[Row]
+    rank: int = 8
+    targets: tuple[str, ...] = ("q_proj", "v_proj")
+    learning_rate: float = LEARNING_RATE
+    batch_tokens: int = BATCH_TOKENS
+    epochs: int = 1
+    seconds: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Count the real tokens of one pass."""
+        return sum(len(row.ids) for row in self.rows)
+
+
+Timed = tuple[float, Any]  # seconds, and the trained model
+Recipe = Callable[[Work], Timed]
 
 
 def make_base(folder: Path, shape: Shape) -> Path:

@@ -41,6 +41,7 @@ def merged(place: Path, rows: int, limit: float = 0.05) -> MergedModel:
         place,
         Adapter(path="adapter", digest="a", adapter_digest="a", base_digest="b"),
         BaseModel(path="base", digest="b", identity="b"),
+        BaseModel(path="base", digest="b", identity="b"),
         TokenRows(path="rows", digest="r"),
         ModelSettings(dtype="float32"),
         rows,

@@ -28,6 +28,7 @@ from tasks.core.fitting.plan import METRICS, FitPlan
 from tasks.core.fitting.schedule import learning_rate, plan_steps
 from tasks.core.fitting.watching import Watch, part_rows
 from tasks.core.model.adapters import trainable_parameters
+from tasks.core.model.devices import peak_memory
 from tasks.core.model.heads import head_only_at, headless_loss, is_bare, no_head, summed_loss, targets_of
 from tasks.core.tokens.batching import IGNORED, collate, pieces
 
@@ -137,13 +138,15 @@ class Trainer:
         check_gradient(norm, step + 1)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        seconds = time.monotonic() - started
+        seconds, tokens = time.monotonic() - started, sum(self.lengths[row] for row in rows)
         return {
             "loss": loss,
             "learning_rate": rate,
             "gradient_norm": norm,
-            "tokens": sum(self.lengths[row] for row in rows),
+            "tokens": tokens,
             "seconds": seconds,
+            "tokens_per_second": tokens / seconds,
+            "memory_mib": peak_memory(self.accelerator.device) / 2**20,
         }
 
     def _weight(self, rows: Sequence[int]) -> float:

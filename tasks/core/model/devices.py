@@ -1,5 +1,6 @@
 """Devices: which one computes, in which arithmetic, and how much goes through a model at once."""
 
+import resource
 from typing import Any
 
 CPU_TOKENS = 1024
@@ -32,6 +33,15 @@ def compute_dtype(dtype: str, device: str) -> Any:
 def settled_dtype(dtype: str) -> str:
     """Name the compute type that `dtype` means on this machine's device."""
     return str(compute_dtype(dtype, default_device())).removeprefix("torch.") if dtype == "auto" else dtype
+
+
+def peak_memory(device: Any) -> int:
+    """Give the most bytes that this process has held on a device so far."""
+    import torch
+
+    if torch.device(device).type == "cpu":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return int(torch.cuda.max_memory_allocated(device))
 
 
 def logits_at_once(device: Any) -> int:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from tasks.core.errors import ModelError
 from tasks.core.model.devices import compute_dtype, default_device
+from tasks.core.model.packed_weights import PACKED, load_packed
 
 Quantization = Literal["none", "nf4", "int8"]
 FORBIDDEN = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".msgpack", ".h5", ".py")
@@ -103,10 +104,12 @@ def load_base(
     dtype: str = "auto",
     attention: str = "auto",
     device: str = "",
+    packed: bool = False,
 ) -> LoadedBase:
     """Load a base model, quantized as asked, and count what was really quantized; fused experts become linear layers.
 
-    On a CPU with room for it, 4-bit weights are unpacked once and not at each use.
+    A folder with packed weights is loaded as it is. On a CPU with room for it, 4-bit weights are unpacked once and not at
+    each use, unless they are to stay `packed`.
 
     Raises `ModelError` when layers did not come out quantized.
     """
@@ -118,13 +121,21 @@ def load_base(
     check_base(folder)
     place = device or default_device()
     compute = compute_dtype(dtype, place)
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            str(folder),
-            local_files_only=True,
-            dtype=compute,
-            attn_implementation=None if attention == "auto" else attention,
+    chosen = None if attention == "auto" else attention
+    is_packed = (folder / PACKED).exists()
+    if is_packed and quantization != "nf4":
+        raise ModelError(
+            f"{folder} holds packed weights, and model.quantization is {quantization}.",
+            cure="Load the base that they were made from.",
         )
+    model: Any
+    try:
+        if is_packed:
+            model = load_packed(folder, compute=compute, attention=chosen, device=place)
+        else:
+            model = AutoModelForCausalLM.from_pretrained(
+                str(folder), local_files_only=True, dtype=compute, attn_implementation=chosen
+            )
     except (OSError, ValueError, KeyError) as error:
         if "attention implementation" in str(error):
             raise ModelError(
@@ -134,10 +145,11 @@ def load_base(
             f"The base {folder} cannot be loaded ({type(error).__name__}).",
             cure="Check the folder with `freshtune doctor`; its config.json and weights must belong together.",
         ) from error
-    unfuse_experts(model)
-    quantize(model, quantization, double_quant=double_quant, compute=compute, device=place)
+    if not is_packed:
+        unfuse_experts(model)
+        quantize(model, quantization, double_quant=double_quant, compute=compute, device=place)
     quantized, share = quantized_layers(model)
-    if place == "cpu":
+    if place == "cpu" and not packed:
         hold_unpacked(model, compute)
     return LoadedBase(model.to(place).eval(), quantized, share, str(compute).removeprefix("torch."))
 

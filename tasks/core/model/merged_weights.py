@@ -38,16 +38,22 @@ class MergeProof:
 
 
 def adapted_base(
-    base: Path, adapter: Path, quantization: Quantization, *, double_quant: bool, dtype: str
+    base: Path,
+    adapter: Path,
+    quantization: Quantization,
+    *,
+    double_quant: bool,
+    dtype: str,
+    held: Path | None = None,
 ) -> Any:
-    """Give an adapter on the weights that it was trained on, as float32."""
+    """Give an adapter on the weights that it was trained on, as float32; `held` is the base with packed weights."""
     from tasks.core.model.quantizing import dequantized, set_weight
 
-    held = load_base(base, quantization, double_quant=double_quant, dtype=dtype)
-    model = load_base(base, "none", dtype=held.dtype, device="cpu").model.float()
-    for name in held.quantized:
-        set_weight(model.get_submodule(name), dequantized(held.model.get_submodule(name)))
-    del held
+    trained = load_base(held or base, quantization, double_quant=double_quant, dtype=dtype)
+    model = load_base(base, "none", dtype=trained.dtype, device="cpu").model.float()
+    for name in trained.quantized:
+        set_weight(model.get_submodule(name), dequantized(trained.model.get_submodule(name)))
+    del trained
     return load_adapter(_with_room(model), adapter)
 
 
@@ -75,10 +81,11 @@ def reply_logits(model: Any, rows: Iterable[Example]) -> Iterator[Any]:
     """Give a model's logits [reply positions, vocabulary] for each row, on the CPU."""
     import torch
 
-    with torch.inference_mode():
-        for ids, prompt_length in rows:
+    for ids, prompt_length in rows:
+        with torch.inference_mode():  # not around the yield: two of these side by side would leave it on
             batch = torch.tensor([list(ids)], device=model.device)
-            yield model(input_ids=batch).logits[0, prompt_length - 1 : -1].float().cpu()
+            logits = model(input_ids=batch).logits[0, prompt_length - 1 : -1].float().cpu()
+        yield logits
 
 
 def compare_logits(trained: Iterable[Any], merged: Iterable[Any]) -> MergeProof:

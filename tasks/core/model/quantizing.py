@@ -65,6 +65,21 @@ def quantized_layers(model: Any) -> tuple[tuple[str, ...], float]:
     return tuple(sorted(quantized)), inside / max(inside + outside, 1)
 
 
+def packed_layer(
+    layer: Any, weight: Any, bias: Any, state: dict[str, Any], *, compute: Any, device: str
+) -> Any:
+    """Make a 4-bit layer in place of `layer` from a packed weight and the state of its quantization."""
+    is_conv = isinstance(layer, Conv1D)
+    inputs, outputs = layer.weight.shape if is_conv else reversed(layer.weight.shape)
+    with torch.device("meta"):
+        made = Linear4bit(inputs, outputs, bias is not None, compute_dtype=compute, quant_type="nf4")
+    made.weight = Params4bit.from_prequantized(weight, state, device=device, module=made)
+    if bias is not None:
+        made.bias = nn.Parameter(bias.to(device), requires_grad=False)
+    _keep_arithmetic(made, compute)
+    return made
+
+
 def hold_unpacked(model: Any, compute: Any) -> None:
     """Unpack 4-bit layers to what they compute with, bit for bit, where memory has room for all of it twice.
 

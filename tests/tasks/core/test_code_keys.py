@@ -24,6 +24,7 @@ STEPS = [
     "tokenization",
     "token_gathering",
     "base_fetching",
+    "base_quantization",
     "adapter_training",
     "evaluation",
     "merging",

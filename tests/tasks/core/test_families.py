@@ -1,5 +1,6 @@
 """Every family in every quantization with every method: trained, kept, merged, and read by plain transformers."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tasks.core.model.merged_weights import (
     reply_logits,
     save_merged,
 )
+from tasks.core.model.packed_weights import save_packed
 from tasks.core.model.quantizing import hold_unpacked, linear_layers, quantize, quantized_layers
 
 ROWS = [(list(range(3, 40)), 9), (list(range(40, 70)), 4)]
@@ -132,6 +134,27 @@ def test_unpacked_layers_compute_what_packed_ones_do_bit_for_bit(family: str) ->
         found.append((logits.detach(), inputs.grad))
     assert torch.equal(found[0][0], found[1][0])
     assert torch.equal(found[0][1], found[1][1])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_packed_weights_come_back_bit_for_bit(family: str, bases: dict[str, Path], tmp_path: Path) -> None:
+    fresh = load_base(bases[family], "nf4", packed=True)
+    save_packed(fresh.model, tmp_path)
+    shutil.copyfile(bases[family] / "config.json", tmp_path / "config.json")
+    again = load_base(tmp_path, "nf4", packed=True)
+    assert (again.quantized, again.quantized_share) == (fresh.quantized, fresh.quantized_share)
+    assert compare_logits(reply_logits(fresh.model, ROWS), reply_logits(again.model, ROWS)).max_abs_diff == 0
+    tied = fresh.model.get_output_embeddings().weight is fresh.model.get_input_embeddings().weight
+    assert (again.model.get_output_embeddings().weight is again.model.get_input_embeddings().weight) == tied
+    unpacked = load_base(tmp_path, "nf4").model
+    assert compare_logits(reply_logits(fresh.model, ROWS), reply_logits(unpacked, ROWS)).max_abs_diff == 0
+
+
+def test_packed_weights_of_another_base_are_refused(bases: dict[str, Path], tmp_path: Path) -> None:
+    save_packed(load_base(bases["llama"], "nf4", packed=True).model, tmp_path)
+    shutil.copyfile(bases["gpt2"] / "config.json", tmp_path / "config.json")
+    with pytest.raises(ModelError, match="not those of its configuration"):
+        load_base(tmp_path, "nf4")
 
 
 def test_a_model_that_stays_in_full_precision_is_refused() -> None:

@@ -127,11 +127,7 @@ def kill_trainer(plan: FitPlan) -> None:
             os.kill(int(entry.name), signal.SIGKILL)
 
 
-@pytest.mark.parametrize(("method", "quantization"), [("lora", "nf4"), ("pissa", "none")])
-def test_a_killed_training_goes_on_to_the_same_bytes(
-    method: str, quantization: str, plan: FitPlan, tmp_path: Path
-) -> None:
-    plan = replace(plan, method=method, quantization=quantization)
+def test_a_killed_training_goes_on_to_the_same_bytes(plan: FitPlan, tmp_path: Path) -> None:
     (tmp_path / "calm").mkdir()
     calm = replace(plan, work=str(tmp_path / "calm"), output=str(tmp_path / "calm-out"))
     facts = fit(calm, nothing)
@@ -164,6 +160,15 @@ def test_two_processes_learn_what_one_learns(plan: FitPlan, tmp_path: Path) -> N
     assert losses[1] == pytest.approx(losses[2], abs=2e-4)
 
 
+def test_an_adapter_that_began_in_the_base_goes_on_to_the_same_weights(plan: FitPlan, tmp_path: Path) -> None:
+    pissa = replace(plan, method="pissa", quantization="none")
+    whole = train_here(replace(pissa, work=str(tmp_path / "whole")))
+    train_here(pissa, stop_after=5)
+    again = train_here(pissa)
+    assert all((weight == again.weights[name]).all() for name, weight in whole.weights.items())
+    assert all((weight == again.first[name]).all() for name, weight in whole.first.items())
+
+
 def test_gradients_do_not_vanish_in_half_precision(plan: FitPlan, tmp_path: Path) -> None:
     losses = []
     for dtype in ("float16", "float32"):
@@ -183,7 +188,7 @@ def train_here(plan: FitPlan, stop_after: int = 0) -> Trainer:
     plan.work_folder.mkdir(exist_ok=True)
     names = ("method", "rank", "alpha", "dropout", "targets", "seed")
     model = attach(
-        load_base(Path(plan.base), "nf4", dtype=plan.dtype).model,
+        load_base(Path(plan.base), plan.quantization, dtype=plan.dtype).model,
         **{name: getattr(plan, name) for name in names},
     )
     trainer = Trainer(plan, model, map_token_rows(Path(plan.tokens)), Accelerator(cpu=True))

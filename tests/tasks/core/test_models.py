@@ -211,3 +211,12 @@ def test_every_method_is_saved_loaded_and_merged(method: str, tiny_base: Path, t
     assert compare_logits(reply_logits(wanted, ROWS), before).max_abs_diff < 1e-4
     after = reply_logits(load_merged(tmp_path / "merged"), ROWS)
     assert compare_logits(before, after).max_abs_diff < 1e-4
+
+
+def test_two_models_compared_side_by_side_leave_gradients_as_they_were(tiny_base: Path) -> None:
+    import torch
+
+    model = load_base(tiny_base, "none").model
+    compare_logits(reply_logits(model, ROWS), reply_logits(model, ROWS))
+    assert not torch.is_inference_mode_enabled()
+    assert model(input_ids=torch.tensor([ROWS[0][0]])).logits.requires_grad
