@@ -26,7 +26,7 @@ FATES: dict[Fate, tuple[LedgerFate, str]] = {
     Fate.STRADDLES_THE_SPLIT: ("filtered", "newer than the split, and its requester is trained on"),
     Fate.TOO_MANY_OF_REQUESTER: ("filtered", "beyond format.max_per_requester"),
     Fate.NO_TIME_TO_SPLIT_BY: ("filtered", "without a time it is on no side of a split by time"),
-    Fate.MENDED: ("quarantined", "a person has mended it, and the mended row stands in for it"),
+    Fate.MENDED: ("quarantined", "a person has mended it: see what became of the mended row"),
 }
 
 

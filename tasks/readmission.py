@@ -3,7 +3,7 @@
 A row that a later door rejected is among the clean rows until then: formation puts the fixed one in its place.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,9 @@ def readmit_rows(
     clean = _outcomes(draft, doors, pa.array(rows, pa.string()))
 
     taken = [
-        row | clean.get(row_id, {}) for row_id, row in sorted(rows.items()) if row_id in held | clean.keys()
+        _with_outcome(row, clean.get(row_id, {}))
+        for row_id, row in sorted(rows.items())
+        if row_id in held | clean.keys()
     ]
 
     write_table(draft.folder / ROWS, table_of(taken))
@@ -46,6 +48,11 @@ def readmit_rows(
     counts: dict[str, int] = {"in": 0, "kept": len(taken)}
     counts |= {fate: -len(taken) if fate == "quarantined" else 0 for fate in FATES}
     return draft.seal(RawLogs, counts=counts)
+
+
+def _with_outcome(row: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in how the conversation ended, where the person has not said otherwise."""
+    return {**row, **{name: value for name, value in outcome.items() if row.get(name) is None}}
 
 
 def _outcomes(draft: Draft, doors: Iterable[Receipt], ids: pa.Array) -> dict[str, dict[str, Any]]:
