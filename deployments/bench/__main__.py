@@ -48,7 +48,7 @@ def training(rounds: int, target: Path | None) -> None:
 @click.option("--epochs", default=1, show_default=True, help="Passes over the rows.")
 @click.option("--target", type=click.Path(path_type=Path), help="Write the figures as JSON.")
 def quality(workspace: Path, epochs: int, target: Path | None) -> None:
-    """Measure the held-out loss against TRL and the guide, on the rows of a workspace's latest run."""
+    """Measure the held-out loss against TRL and the guide, on the newest rows of a workspace."""
     from deployments.bench.quality import measure_quality, quality_table
 
     figures = measure_quality(workspace, epochs)

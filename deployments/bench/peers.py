@@ -121,7 +121,7 @@ def _lora(work: Work) -> Any:
     return LoraConfig(
         r=work.rank,
         lora_alpha=2 * work.rank,
-        lora_dropout=0.0,
+        lora_dropout=work.dropout,
         target_modules=targets,
         task_type="CAUSAL_LM",
     )
@@ -131,9 +131,10 @@ def _common(work: Work) -> dict[str, Any]:
     return {
         "output_dir": tempfile.mkdtemp(prefix="freshtune-bench-"),
         "num_train_epochs": work.epochs,
+        "max_steps": work.steps or -1,
         "learning_rate": work.learning_rate,
-        "lr_scheduler_type": "cosine",
-        "warmup_steps": 1,
+        "lr_scheduler_type": work.schedule,
+        "warmup_steps": work.warmup_steps,
         "logging_steps": 1000,
         "save_strategy": "no",
         "report_to": [],

@@ -1,37 +1,46 @@
-"""Quality, measured against peers on real examples: the token rows and the base of a workspace's latest run.
+"""Quality, measured against peers on real examples: the newest token rows and base in a workspace's store.
 
-TRL gets as many tokens as we do, with the same adapter and rate; the guide's recipe gets its own settings, and as much time.
+TRL gets as many tokens and optimizer steps as we do, with the same adapter and rate; the guide's recipe gets its own
+settings, and as much time.
 """
 
 import os
 from pathlib import Path
 from typing import Any
 
+import click
+
 from deployments.bench.machine import machine
 from deployments.bench.ours import ours
-from deployments.bench.peers import BEST, guide
+from deployments.bench.peers import BEST, EFFECTIVE, guide
 from deployments.bench.training import QUIET
-from deployments.bench.workload import Row, Work, held_out_loss
+from deployments.bench.workload import WIDTH, Row, Work, held_out_loss
 from tasks.core.tokens.storing import HELD_OUT, TRAIN, load_token_rows
 
 Measured = dict[str, Any]
-RANK, ALL, RATE = 16, ("all-linear",), 4e-3
-GUIDES_RATE, GUIDES_RANK, GUIDES_TARGETS = 2e-4, 8, ("q_proj", "v_proj")
-LONG_ENOUGH = 1000  # passes; time ends it
+OURS: Measured = {"rank": 16, "targets": ("all-linear",), "learning_rate": 4e-3}
+GUIDES: Measured = {
+    "learning_rate": 2e-4,
+    "dropout": 0.05,
+    "schedule": "linear",
+    "warmup_steps": 50,
+    "steps": 1000,
+}
 
 
 def measure_quality(workspace: Path, epochs: int) -> Measured:
-    """Train on the rows of a workspace in three ways, and score each on its held-out rows."""
+    """Train on the newest rows of a workspace in three ways, and score each on its held-out rows."""
     os.environ.update(QUIET)
     base, tokens = _latest(workspace, "base_fetching"), _latest(workspace, "token_gathering")
     rows, held_out = _rows(tokens / TRAIN), _rows(tokens / HELD_OUT)
-    work = Work(base, rows, RANK, ALL, RATE, batch_tokens=4096, epochs=epochs)
+    if max(len(row.ids) for row in rows) > WIDTH:
+        raise click.ClickException(f"The peers are set to {WIDTH} tokens a row, and there are longer ones.")
+    work = Work(base, rows, **OURS, batch_rows=EFFECTIVE, epochs=epochs)
     seconds, model = ours("nf4")(work)
-    theirs = Work(base, rows, RANK, ALL, RATE, epochs=epochs)
-    limited = Work(base, rows, GUIDES_RANK, GUIDES_TARGETS, GUIDES_RATE, epochs=LONG_ENOUGH, seconds=seconds)
+    limited = Work(base, rows, **GUIDES, seconds=seconds)
     measured = [_told("freshtune", seconds, held_out_loss(model, held_out))]
     for name, recipe, one in (
-        ("TRL at its best, equal tokens", BEST, theirs),
+        ("TRL at its best, equal tokens", BEST, work),
         ("the guide's recipe, equal time", guide, limited),
     ):
         taken, model = recipe(one)

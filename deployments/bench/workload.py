@@ -49,8 +49,13 @@ class Work:
     rank: int = 8
     targets: tuple[str, ...] = ("q_proj", "v_proj")
     learning_rate: float = LEARNING_RATE
+    dropout: float = 0.0
+    schedule: str = "cosine"
+    warmup_steps: int = 0
     batch_tokens: int = BATCH_TOKENS
+    batch_rows: int = 0
     epochs: int = 1
+    steps: int = 0
     seconds: float = 0.0
 
     @property
