@@ -2,6 +2,7 @@
 
 import shutil
 
+from tasks.core.model.devices import release_memory
 from tasks.core.model.loading import load_base
 from tasks.core.model.packed_weights import save_packed
 from tasks.core.receipts import BaseModel
@@ -12,7 +13,7 @@ LEFT_OUT = (MANIFEST, RECORD, "model.safetensors.index.json")
 LIBRARIES = ("torch", "transformers", "bitsandbytes")
 
 
-@step("base_quantization", BaseModel, libraries=LIBRARIES)
+@step("base_quantization", BaseModel, libraries=LIBRARIES, tags=("gpu",))
 def quantize_base(draft: Draft, base: BaseModel, double_quant: bool, dtype: str) -> BaseModel:
     """Quantize every linear layer of a base, and keep it beside its configuration and tokenizer.
 
@@ -22,6 +23,8 @@ def quantize_base(draft: Draft, base: BaseModel, double_quant: bool, dtype: str)
     held = load_base(folder, "nf4", double_quant=double_quant, dtype=dtype, packed=True)
 
     save_packed(held.model, draft.folder)
+    del held
+    release_memory()  # the trainer, a process of its own, needs the device next
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.name not in LEFT_OUT and path.suffix != ".safetensors":
             shutil.copyfile(path, draft.folder / path.name)

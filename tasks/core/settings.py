@@ -320,7 +320,7 @@ class TrainingSettings(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of adapter, order and dropout."""
     validation: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    """Share of the training requesters whose rows are watched instead; the weights that do best on them are kept."""
+    """Share of the training requesters (or conversations) whose rows are watched; the weights that do best there are kept."""
     validation_steps: Positive = 50
     """Optimizer steps between looks at the watched rows."""
     patience: Annotated[int, Field(ge=0)] = 0
@@ -374,19 +374,14 @@ class RegistrySettings(Section):
     """MLflow experiment of the runs."""
 
 
+FULL = "pissa takes singular values out of weights in full precision; set model.quantization=none, or lora.method=lora"
 IMPOSSIBLE = {
+    ("pissa", "nf4"): FULL,
+    ("pissa", "int8"): FULL,
     (
-        "pissa",
-        "nf4",
-    ): "pissa takes singular values out of weights in full precision; set model.quantization=none, or "
-    "lora.method=lora",
-    (
-        "pissa",
+        "dora",
         "int8",
-    ): "pissa takes singular values out of weights in full precision; set model.quantization=none, or "
-    "lora.method=lora",
-    ("dora", "int8"): "dora's magnitudes cannot be computed on 8-bit weights; set model.quantization=nf4, or "
-    "lora.method=lora",
+    ): "dora's magnitudes cannot be computed on 8-bit weights; set model.quantization=nf4, or lora.method=lora",
 }
 
 

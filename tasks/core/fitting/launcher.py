@@ -19,9 +19,10 @@ from typing import Any
 from tasks.core import errors
 from tasks.core.errors import FreshtuneError, HardwareError, ModelError, OutOfMemory
 from tasks.core.fitting.child import STOPPED
-from tasks.core.fitting.plan import ERROR, FACTS, METRICS, FitPlan
+from tasks.core.fitting.plan import ERROR, FACTS, LESS, METRICS, FitPlan
 from tasks.core.store.artifacts import full_disk, no_space, says_full
 from tasks.core.store.lifelines import die_with_parent
+from tasks.core.store.syncing import write_whole
 
 MESSAGES = "trainer.log"
 PATIENCE = 20.0  # seconds between asking a trainer to stop and killing it
@@ -32,12 +33,16 @@ def fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dict
     """Train by `plan` in a child process and give the facts of the training; goes on from a checkpoint if there is one.
 
     When memory runs out, a new process goes on with less of it: the same steps of the same rows, in smaller pieces; when
-    no piece can be smaller, activations are computed twice. The facts say so.
+    no piece can be smaller, activations are computed twice. The facts say so, and the next start begins with as little.
 
     Raises the trainer's own error; `HardwareError` when it was killed, `ModelError` when it ended without a word or
     took longer than the plan allows.
     """
+    known = plan.work_folder / LESS
     notes = list[str]()
+    if known.exists():
+        told = json.loads(known.read_bytes())
+        plan, notes = replace(plan, **told["changes"]), told["notes"]
     while True:
         try:
             facts = _fit(plan, on_metric)
@@ -45,7 +50,9 @@ def fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dict
             less = with_less_memory(plan)
             if less is None:
                 raise
-            notes.append(_words(plan, less))
+            notes = [*notes, _words(plan, less)]
+            changes = {name: getattr(less, name) for name in ("micro_tokens", "gradient_checkpointing")}
+            write_whole(known, json.dumps({"changes": changes, "notes": notes}))
             plan = less
         else:
             return {**facts, "notes": [*notes, *facts["notes"]]}

@@ -8,6 +8,7 @@ PLAN = "plan.json"
 METRICS = "metrics.jsonl"
 FACTS = "training.json"
 ERROR = "error.json"
+LESS = "less_memory.json"
 
 
 @dataclass(frozen=True)

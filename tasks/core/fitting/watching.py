@@ -9,17 +9,27 @@ from typing import Any
 
 import numpy as np
 
+from tasks.core.errors import ModelError
 from tasks.core.selection.splitting import held_out_groups
 
 Tensors = Mapping[str, Any]
 
 
 def part_rows(groups: Sequence[str], share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Part row numbers into those to train on and those to watch; rows of one group stay together."""
+    """Part row numbers into those to train on and those to watch; rows of one group stay together.
+
+    Raises `ModelError` when there are too few groups for both.
+    """
     if not share:
         return list(range(len(groups))), []
     keys = np.array([int(group, 16) for group in groups], np.uint64)
     watched = held_out_groups(keys, share, f"watched/{seed}")
+    if watched.all() or not watched.any():
+        raise ModelError(
+            f"training.validation is {share:g}, and of {len(set(groups))} requesters "
+            f"{'all' if watched.all() else 'none'} would be watched.",
+            cure="Set training.validation=0, or give logs of more requesters.",
+        )
     return np.flatnonzero(~watched).tolist(), np.flatnonzero(watched).tolist()
 
 

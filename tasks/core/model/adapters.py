@@ -21,8 +21,8 @@ def attach(
 ) -> Any:
     """Freeze a base and put an adapter on its target layers; the seed alone decides its first weights.
 
-    Raises `ModelError` when a target names no layer, or the tied head, or the trainable parameters are not as many as
-    rank and layer shapes say.
+    Raises `ModelError` when a target names no layer, or the tied head, when the trainable parameters are not as many as
+    rank and layer shapes say, or for PiSSA in 16 bit.
 
     Source: LoRA (2106.09685), rank-stabilized LoRA (2312.03732), DoRA (2402.09353), PiSSA (2404.02948).
     """
@@ -30,6 +30,12 @@ def attach(
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(seed)
+    if method == PISSA and model.dtype != torch.float32:
+        raise ModelError(
+            f"lora.method is pissa and the base is in {str(model.dtype).removeprefix('torch.')}: what is left of its "
+            "weights would be rounded, and the saved adapter would not be the trained one.",
+            cure="Set model.dtype=float32, or lora.method=lora.",
+        )
     for parameter in model.parameters():
         parameter.requires_grad_(requires_grad=False)
     config = LoraConfig(

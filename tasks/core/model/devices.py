@@ -27,7 +27,7 @@ def compute_dtype(dtype: str, device: str) -> Any:
         return getattr(torch, dtype)
     if torch.device(device).type == "cpu":
         return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
 def settled_dtype(dtype: str) -> str:
@@ -42,6 +42,17 @@ def peak_memory(device: Any) -> int:
     if torch.device(device).type == "cpu":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return int(torch.cuda.max_memory_allocated(device))
+
+
+def release_memory() -> None:
+    """Give back the device's memory that nothing uses any more; a process keeps it for itself otherwise."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def logits_at_once(device: Any) -> int:

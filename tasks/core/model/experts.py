@@ -42,9 +42,7 @@ class UnfusedExperts(nn.Module):
         told = torch.zeros_like(hidden)
         for number in range(self.count):
             expert: Any = self.get_submodule(f"expert_{number}")
-            tokens, places = torch.where(chosen == number)
-            if not len(tokens):
-                continue
+            tokens, places = torch.where(chosen == number)  # perhaps none: a gradient of zeros is one too
             gate, up = expert.gate_up_proj(hidden[tokens]).chunk(2, dim=-1)
             said = expert.down_proj(self.act_fn(gate) * up) * shares[tokens, places, None]
             told.index_add_(0, tokens, said.to(told.dtype))

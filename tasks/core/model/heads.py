@@ -62,7 +62,8 @@ def is_bare(model: Any, ids: torch.Tensor) -> bool:
         logits = model(input_ids=ids, use_cache=False).logits[chosen]
         with no_head(model, chosen):
             hidden = model(input_ids=ids, use_cache=False).logits
-        return bool(torch.allclose(head(hidden).float(), logits.float(), atol=1e-4))
+        known = head(hidden.to(head.weight.dtype))
+        return bool(torch.allclose(known.float(), logits.float(), atol=1e-4))
 
 
 def summed_loss(logits: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -76,7 +77,7 @@ def headless_loss(
 ) -> torch.Tensor:
     """Give the same from hidden states and a frozen head; never more than a bounded number of logits are in memory.
 
-    The gradient is computed with the loss, while the logits are there.
+    The gradient, where one is wanted, is computed with the loss, while the logits are there.
     """
     rows = max(logits_at_once(hidden.device) // head.out_features, 1)
     total: torch.Tensor = _HeadlessLoss.apply(hidden, head.weight, head.bias, wanted, weights, rows)
@@ -97,13 +98,15 @@ class _HeadlessLoss(torch.autograd.Function):
         total, gradient = torch.zeros((), device=hidden.device), torch.empty_like(hidden)
         for start in range(0, len(hidden), rows):
             part = slice(start, start + rows)
-            logits = nn.functional.linear(hidden[part], weight, bias).float()
+            logits = nn.functional.linear(hidden[part].to(weight.dtype), weight, bias).float()
             whole = logits.logsumexp(-1, keepdim=True)
             each, target = weights[part, None], wanted[part, None]
             total += ((whole - logits.gather(1, target)) * each).sum()
+            if not ctx.needs_input_grad[0]:
+                continue
             # d loss / d logits = softmax - one at the wanted token
             slope = logits.sub_(whole).exp_().mul_(each).scatter_add_(1, target, -each)
-            gradient[part] = slope.to(hidden.dtype) @ weight
+            gradient[part] = slope.to(weight.dtype) @ weight
         ctx.save_for_backward(gradient)
         return total
 

@@ -4,6 +4,7 @@ transformers' own way knows a layer by its exact class: it leaves out all of Fal
 says that it has quantized the model.
 """
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,7 +39,8 @@ def quantize(
     """
     if quantization == "none":
         return
-    for name, layer in list(linear_layers(model)):
+    for name in [name for name, _ in linear_layers(model)]:  # names alone, so that each layer is let go
+        layer = model.get_submodule(name)
         weight = (layer.weight.T if isinstance(layer, Conv1D) else layer.weight).detach().contiguous()
         make = _four_bit if quantization == "nf4" else _eight_bit
         made = make(weight, layer.bias, double_quant=double_quant, compute=compute, device=device)
@@ -76,7 +78,7 @@ def packed_layer(
     made.weight = Params4bit.from_prequantized(weight, state, device=device, module=made)
     if bias is not None:
         made.bias = nn.Parameter(bias.to(device), requires_grad=False)
-    _keep_arithmetic(made, compute)
+    _keep_arithmetic(made)
     return made
 
 
@@ -85,11 +87,18 @@ def hold_unpacked(model: Any, compute: Any) -> None:
 
     A CPU gains nothing from packed weights but memory, and unpacks them at every use: a sixth of the time of training.
     """
-    packed = {name: layer for name, layer in linear_layers(model) if isinstance(layer, Linear4bit)}
-    needed = sum(layer.in_features * layer.out_features for layer in packed.values()) * compute.itemsize
-    if psutil.virtual_memory().available < ROOM * needed:
+    packed = {
+        name: layer.in_features * layer.out_features
+        for name, layer in linear_layers(model)
+        if isinstance(layer, Linear4bit)
+    }
+    several = (
+        int(os.environ.get("WORLD_SIZE", "1")) > 1
+    )  # who would each see the memory that all of them want
+    if several or psutil.virtual_memory().available < ROOM * sum(packed.values()) * compute.itemsize:
         return
-    for name, layer in packed.items():
+    for name in packed:
+        layer: Any = model.get_submodule(name)
         with torch.device("meta"):
             made = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
         made.weight = nn.Parameter(dequantized(layer).to(compute), requires_grad=False)
@@ -120,19 +129,18 @@ def _four_bit(weight: Any, bias: Any, *, double_quant: bool, compute: Any, devic
         weight, requires_grad=False, compress_statistics=double_quant, quant_type="nf4", module=made
     )
     made.weight = parameter.to(device)
-    _keep_arithmetic(made, compute)
+    _keep_arithmetic(made)
     return made
 
 
-def _keep_arithmetic(layer: Any, compute: Any) -> None:
-    """Score in the arithmetic that was asked for.
+def _keep_arithmetic(layer: Any) -> None:
+    """Score in the arithmetic that was asked for, and let gradients through.
 
     On CPUs with AVX512-BF16, bitsandbytes silently repacks a 4-bit layer at its first forward in eval mode and computes
-    in bfloat16 from then on: logits of the starter model moved by 0.11, so the model that was scored was not the one
-    that was trained, and not the same one on every machine.
+    in bfloat16 from then on, without gradients: logits of the starter model moved by 0.11, so the model that was scored
+    was not the one that was trained, and not the same one on every machine.
     """
-    if compute == torch.float32:
-        layer.support_avx512bf16_for_cpu = False
+    layer.support_avx512bf16_for_cpu = False
 
 
 def _eight_bit(weight: Any, bias: Any, *, double_quant: bool, compute: Any, device: str) -> Any:  # noqa: ARG001

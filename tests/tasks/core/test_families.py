@@ -185,6 +185,25 @@ def test_experts_as_layers_compute_the_same_and_are_fused_again() -> None:
     assert model.state_dict().keys() == known.keys()
 
 
+@pytest.mark.parametrize("quantization", ["none", "nf4", "int8"])
+def test_experts_that_no_token_reaches_get_gradients_of_zeros(
+    quantization: Any, bases: dict[str, Path]
+) -> None:
+    model = load_base(bases["mixtral"], quantization, packed=True).model
+    model = attach(model, method="lora", rank=2, alpha=2, dropout=0.0, targets=["all-linear"], seed=0)
+    model(input_ids=torch.tensor([[3]]), use_cache=False).logits.sum().backward()
+    gradients = {name: weight.grad for name, weight in trainable_parameters(model).items()}
+    assert all(gradient is not None for gradient in gradients.values())
+    assert sum(not gradient.any() for name, gradient in gradients.items() if "expert_" in name) > 8
+
+
+def test_pissa_in_half_precision_is_refused(bases: dict[str, Path]) -> None:
+    model = load_base(bases["llama"], "none", dtype="bfloat16").model
+    with pytest.raises(ModelError, match="base is in bfloat16") as refused:
+        attach(model, method="pissa", rank=2, alpha=2, dropout=0.0, targets=["all-linear"], seed=0)
+    assert "model.dtype=float32" in refused.value.cure
+
+
 def test_experts_of_another_layout_are_refused() -> None:
     model = model_of("mixtral")
     experts = model.model.layers[0].mlp.experts

@@ -25,6 +25,7 @@ from tasks.core.fitting.guards import (
     check_gradient,
     check_labels,
     check_loss,
+    check_moved,
     check_vocabulary,
     notes_on_losses,
 )
@@ -193,7 +194,7 @@ def train_here(plan: FitPlan, stop_after: int = 0) -> Trainer:
     )
     trainer = Trainer(plan, model, map_token_rows(Path(plan.tokens)), Accelerator(cpu=True))
     steps = iter(range(1, 10**6))
-    trainer.run(lambda: next(steps) == stop_after)
+    trainer.facts = trainer.run(lambda: next(steps) == stop_after)  # type: ignore[attr-defined]
     return trainer
 
 
@@ -247,6 +248,7 @@ def test_training_ends_when_the_watched_rows_gain_no_more_and_goes_on_from_there
     ended = len((tmp_path / "whole" / METRICS).read_text().splitlines())
     assert whole.watch.is_over
     assert ended == whole.watch.best_step + 3 < 20
+    assert whole.facts["steps"] == ended
     part = replace(patient, work=str(tmp_path / "part"), checkpoint_steps=1)
     stopped = train_here(part, stop_after=whole.watch.best_step + 1)
     assert stopped.watch.best_step == whole.watch.best_step
@@ -275,7 +277,30 @@ def test_when_memory_runs_out_a_new_process_goes_on_with_less(plan: FitPlan, tmp
     assert facts["micro_tokens"] == 15_000
     assert facts["resumed_from"] >= 1
     assert "went on with 15,000" in facts["notes"][0]
+    assert fit(large, nothing)["micro_tokens"] == 15_000  # as the next start knows
     assert len(losses_of(large)) == 6
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.01, "none"), (0.5, "all")])
+def test_too_few_requesters_to_watch_are_told(share: float, told: str) -> None:
+    """Of one requester, about half the seeds watch it at a share of a half, and hardly any at a hundredth."""
+    words = []
+    for seed in range(40):
+        try:
+            part_rows(["0" * 16], share, seed)
+        except ModelError as error:
+            words.append(error.message)
+    assert len(words) == 40  # either side is empty, whatever the seed
+    assert any(told in message for message in words)
+
+
+def test_an_expert_that_was_never_asked_may_stay_as_it_was() -> None:
+    import torch
+
+    zero, one = torch.zeros(2), torch.ones(2)
+    check_moved({"a.lora_B": zero, "x.expert_1.lora_B": zero}, {"a.lora_B": one, "x.expert_1.lora_B": zero})
+    with pytest.raises(ModelError, match="1 of 2"):
+        check_moved({"a.lora_B": zero, "b.lora_B": zero}, {"a.lora_B": one, "b.lora_B": zero})
 
 
 def test_each_step_down_needs_less_memory_until_none_is_left(plan: FitPlan) -> None:
