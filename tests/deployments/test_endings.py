@@ -137,7 +137,7 @@ def test_what_a_run_depends_on_is_settled_before_any_key_is_made(
     assert Settings().workspace == tmp_path / ".freshtune"
     assert _settled(settings).model.dtype == "float32"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
     assert _settled(settings).model.dtype == "bfloat16"
     named = Settings(model=ModelSettings(dtype="float16"))
     assert _settled(named) == named

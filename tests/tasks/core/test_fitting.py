@@ -265,20 +265,20 @@ def limit_memory(plan: FitPlan) -> None:
 
 
 def test_when_memory_runs_out_a_new_process_goes_on_with_less(plan: FitPlan, tmp_path: Path) -> None:
-    # logits of 46 MB: what is smaller than 32 MB is taken from what was freed before, and asks for no new memory
+    # activations of 41 MB: what is smaller than 32 MB is taken from what was freed before, and asks for no new memory
     rows = [
         TokenRow(str(row), f"{row // 3:016x}", "en", "p", [3 + (row + at) % 80 for at in range(30)], 1)
-        for row in range(1000)
+        for row in range(2700)
     ]
     save_token_rows(tmp_path / "many.arrow", rows)
-    many = {"tokens": str(tmp_path / "many.arrow"), "batch_tokens": 30_000, "micro_tokens": 30_000}
-    large = replace(plan, **many, accumulation=1, max_steps=6, checkpoint_steps=1)
+    many = {"tokens": str(tmp_path / "many.arrow"), "batch_tokens": 81_000, "micro_tokens": 81_000}
+    large = replace(plan, **many, accumulation=1, max_steps=4, checkpoint_steps=1)
     facts = fit(large, at_step(1, lambda: limit_memory(large)))
-    assert facts["micro_tokens"] == 15_000
+    assert facts["micro_tokens"] == 40_500
     assert facts["resumed_from"] >= 1
-    assert "went on with 15,000" in facts["notes"][0]
-    assert fit(large, nothing)["micro_tokens"] == 15_000  # as the next start knows
-    assert len(losses_of(large)) == 6
+    assert "went on with 40,500" in facts["notes"][0]
+    assert fit(large, nothing)["micro_tokens"] == 40_500  # as the next start knows
+    assert len(losses_of(large)) == 4
 
 
 @pytest.mark.parametrize(("share", "told"), [(0.01, "none"), (0.5, "all")])
