@@ -10,15 +10,14 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from tasks.core.fitting.guards import notes_on_losses
 from tasks.core.fitting.launcher import fit
-from tasks.core.fitting.plan import FACTS, METRICS, FitPlan
+from tasks.core.fitting.plan import FACTS, METRICS, plan_training
 from tasks.core.model.adapters import CONFIG, WEIGHTS, adapter_digest
-from tasks.core.model.devices import default_device, tokens_at_once
 from tasks.core.model.loading import load_tokenizer
 from tasks.core.receipts import Adapter, BaseModel, TokenRows
 from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.rows import read_rows
-from tasks.core.tokens.storing import TOKENIZER, TRAIN, longest_row
+from tasks.core.tokens.storing import TOKENIZER, TRAIN
 from tasks.journal import RUNNING, StepRun, journal
 from tasks.lid import only_shown, step
 
@@ -37,7 +36,18 @@ def train_adapter(
     training: TrainingSettings,
 ) -> Adapter:
     """Train, forwarding progress; checkpoints live in the draft's work folder until the adapter is sealed."""
-    plan = _plan(draft, rows, base, model, lora, training)
+    data = rows.folder(draft.workspace)
+    plan = plan_training(
+        model,
+        lora,
+        training,
+        identity=draft.key,
+        base=base.folder(draft.workspace),
+        base_identity=base.identity,
+        tokens=data / TRAIN,
+        work=draft.work,
+        pad_id=load_tokenizer(data / TOKENIZER).pad_token_id,
+    )
 
     facts = fit(plan, _progress())
     losses = [step["loss"] for step in read_rows(draft.work / METRICS)]
@@ -50,31 +60,6 @@ def train_adapter(
     (draft.folder / FACTS).write_text(json.dumps(facts, indent=1))
     digest = adapter_digest(draft.folder)
     return draft.seal(Adapter, digest=digest, adapter_digest=digest, base_digest=base.digest, training=facts)
-
-
-def _plan(
-    draft: Draft,
-    rows: TokenRows,
-    base: BaseModel,
-    model: ModelSettings,
-    lora: LoraSettings,
-    training: TrainingSettings,
-) -> FitPlan:
-    data = rows.folder(draft.workspace).absolute()
-    return FitPlan(
-        identity=draft.key,
-        base=str(base.folder(draft.workspace).absolute()),
-        base_identity=base.identity,
-        tokens=str(data / TRAIN),
-        output=str((draft.work / "adapter").absolute()),
-        work=str(draft.work.absolute()),
-        pad_id=load_tokenizer(data / TOKENIZER).pad_token_id,
-        **model.model_dump(include={"quantization", "double_quant", "dtype", "attention"}),
-        **lora.model_dump(),
-        longest=longest_row(data / TRAIN),
-        **training.model_dump()
-        | {"micro_tokens": training.micro_tokens or tokens_at_once(default_device(), training.batch_tokens)},
-    )
 
 
 def _progress() -> Callable[[Mapping[str, float]], None]:

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from deployments.bench.workload import PAD, Recipe, Timed, Work
+from tasks.core.fitting.plan import FitPlan, plan_training
+from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
+from tasks.core.tokens.storing import TokenRow, map_token_rows, save_token_rows
 
 
 def ours(quantization: Any) -> Recipe:
@@ -14,62 +17,39 @@ def ours(quantization: Any) -> Recipe:
     def train(work: Work) -> Timed:
         from accelerate import Accelerator
 
+        from tasks.core.fitting.child import adapted
         from tasks.core.fitting.loop import Trainer
-        from tasks.core.fitting.plan import FitPlan
-        from tasks.core.model.adapters import attach
-        from tasks.core.model.devices import tokens_at_once
-        from tasks.core.model.loading import load_base
-        from tasks.core.tokens.storing import TokenRow, map_token_rows, save_token_rows
 
-        place = Path(tempfile.mkdtemp(prefix="freshtune-bench-"))
-        rows = [TokenRow(row.row_id, "", "", "", row.ids, row.prompt_length) for row in work.rows]
-        save_token_rows(place / "train.arrow", rows)
-        lora: dict[str, Any] = {
-            "method": "lora",
-            "rank": work.rank,
-            "alpha": 2 * work.rank,
-            "dropout": work.dropout,
-            "targets": work.targets,
-            "seed": 1,
-        }
-        plan = FitPlan(
-            identity="bench",
-            base=str(work.base),
-            base_identity="bench",
-            tokens=str(place / "train.arrow"),
-            output=str(place / "adapter"),
-            work=str(place),
-            pad_id=PAD,
-            quantization=quantization,
-            double_quant=True,
-            dtype="float32",
-            attention="auto",
-            **lora,
-            epochs=work.epochs,
-            max_steps=0,
-            learning_rate=work.learning_rate,
-            schedule=work.schedule,
-            warmup=0.0,
-            weight_decay=0.0,
-            clip=1.0,
-            batch_tokens=work.batch_tokens,
-            batch_rows=work.batch_rows,
-            accumulation=1,
-            micro_tokens=tokens_at_once("cpu", work.batch_tokens),
-            validation=0.0,
-            validation_steps=1000,
-            patience=0,
-            checkpoint_steps=1000,
-            checkpoint_minutes=10,
-            gradient_checkpointing=False,
-            longest=max(len(row.ids) for row in work.rows),
-            processes=1,
-            timeout_minutes=60,
-        )
-        model = attach(load_base(work.base, quantization, dtype="float32").model, **lora)
-        trainer = Trainer(plan, model, map_token_rows(place / "train.arrow"), Accelerator(cpu=True))
+        plan = _plan(work, quantization, Path(tempfile.mkdtemp(dir=work.scratch)))
+        _, model = adapted(plan, "cpu")
+        trainer = Trainer(plan, model, map_token_rows(Path(plan.tokens)), Accelerator(cpu=True))
         began = time.perf_counter()
         trainer.run(lambda: False)
         return time.perf_counter() - began, model
 
     return train
+
+
+def _plan(work: Work, quantization: Any, place: Path) -> FitPlan:
+    rows = [TokenRow(row.row_id, "", "", "", row.ids, row.prompt_length) for row in work.rows]
+    save_token_rows(place / "train.arrow", rows)
+    return plan_training(
+        ModelSettings(quantization=quantization, dtype="float32"),
+        LoraSettings(rank=work.rank, alpha=2 * work.rank, dropout=work.dropout, targets=work.targets),
+        TrainingSettings(
+            epochs=work.epochs,
+            learning_rate=work.learning_rate,
+            schedule=work.schedule,
+            warmup=0.0,
+            batch_tokens=work.batch_tokens,
+            batch_rows=work.batch_rows,
+            checkpoint_steps=1000,
+            seed=1,
+        ),
+        identity="bench",
+        base=work.base,
+        base_identity="bench",
+        tokens=place / "train.arrow",
+        work=place,
+        pad_id=PAD,
+    )

@@ -129,7 +129,7 @@ def _lora(work: Work) -> Any:
 
 def _common(work: Work) -> dict[str, Any]:
     return {
-        "output_dir": tempfile.mkdtemp(prefix="freshtune-bench-"),
+        "output_dir": tempfile.mkdtemp(dir=work.scratch),
         "num_train_epochs": work.epochs,
         "max_steps": work.steps or -1,
         "learning_rate": work.learning_rate,

@@ -5,7 +5,9 @@ settings, and as much time.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -35,17 +37,24 @@ def measure_quality(workspace: Path, epochs: int) -> Measured:
     rows, held_out = _rows(tokens / TRAIN), _rows(tokens / HELD_OUT)
     if max(len(row.ids) for row in rows) > WIDTH:
         raise click.ClickException(f"The peers are set to {WIDTH} tokens a row, and there are longer ones.")
-    work = Work(base, rows, **OURS, batch_rows=EFFECTIVE, epochs=epochs)
+    with TemporaryDirectory(prefix="freshtune-bench-") as folder:
+        measured = _all_ways(
+            Work(base, rows, Path(folder), **OURS, batch_rows=EFFECTIVE, epochs=epochs), held_out
+        )
+    return {"machine": machine(), "rows": len(rows), "held_out": len(held_out), "measured": measured}
+
+
+def _all_ways(work: Work, held_out: Sequence[Row]) -> list[Measured]:
     seconds, model = ours("nf4")(work)
-    limited = Work(base, rows, **GUIDES, seconds=seconds)
     measured = [_told("freshtune", seconds, held_out_loss(model, held_out))]
+    limited = Work(work.base, work.rows, work.scratch, **GUIDES, seconds=seconds)
     for name, recipe, one in (
         ("TRL at its best, equal tokens", BEST, work),
         ("the guide's recipe, equal time", guide, limited),
     ):
         taken, model = recipe(one)
         measured.append(_told(name, taken, held_out_loss(model, held_out)))
-    return {"machine": machine(), "rows": len(rows), "held_out": len(held_out), "measured": measured}
+    return measured
 
 
 def quality_table(figures: Measured) -> str:

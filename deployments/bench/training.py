@@ -47,10 +47,10 @@ def measure_training(rounds: int) -> Measured:
             make_base(Path(folder) / name, shape) for name, shape in (("small", SMALL), ("large", LARGE))
         )
         recipes: dict[str, tuple[Recipe, Work]] = {
-            OURS: (ours("nf4"), Work(small, rows)),
-            **{name: (recipe, Work(small, rows)) for name, recipe in PEERS.items()},
-            UNQUANTIZED: (ours("none"), Work(small, rows)),
-            OURS_LARGE: (ours("nf4"), Work(large, rows)),
+            OURS: (ours("nf4"), Work(small, rows, Path(folder))),
+            **{name: (recipe, Work(small, rows, Path(folder))) for name, recipe in PEERS.items()},
+            UNQUANTIZED: (ours("none"), Work(small, rows, Path(folder))),
+            OURS_LARGE: (ours("nf4"), Work(large, rows, Path(folder))),
         }
         measured = [
             _measured(name, *recipe, held_out) for _ in range(rounds) for name, recipe in recipes.items()

@@ -42,10 +42,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Work:
-    """What every recipe is given: the base, the rows, the adapter and the rate; and the longest time, where there is one."""
+    """What every recipe is given: base, rows, a folder to write to, adapter and rate; and the longest time, if there is one."""
 
     base: Path
     rows: Sequence[Row]
+    scratch: Path
     rank: int = 8
     targets: tuple[str, ...] = ("q_proj", "v_proj")
     learning_rate: float = LEARNING_RATE

@@ -20,10 +20,11 @@ from transformers import MistralConfig, MistralForCausalLM
 
 from deployments.bench.machine import machine
 from tasks.core.fitting.loop import Trainer
-from tasks.core.fitting.plan import FitPlan
+from tasks.core.fitting.plan import FitPlan, plan_training
 from tasks.core.model.adapters import attach
 from tasks.core.model.devices import compute_dtype, default_device, peak_memory
 from tasks.core.model.quantizing import quantize, quantized_layers
+from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
 from tasks.core.tokens.storing import TokenRow, map_token_rows, save_token_rows
 
 SHAPES: dict[str, dict[str, int]] = {
@@ -106,11 +107,11 @@ def _measure(case: Case, shape: str) -> dict[str, Any]:
         torch.cuda.reset_peak_memory_stats()
     model = _base(case, shape, device)
     names, share = quantized_layers(model)
-    lora: dict[str, Any] = {"method": "lora", "rank": case.rank, "alpha": 32, "dropout": 0.0, "seed": 0}
+    lora = LoraSettings(rank=case.rank, alpha=32, targets=case.targets)
     if case.checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         model.enable_input_require_grads()
-    model = attach(model, targets=case.targets, **lora)
+    model = attach(model, **lora.model_dump(), seed=0)
     work = Path(mkdtemp(prefix="freshtune-bench-"))
     draw = torch.Generator().manual_seed(0)
     count = 8 * (STEPS + WARM_UP)
@@ -151,41 +152,27 @@ def _base(case: Case, shape: str, device: str) -> Any:
     return model.eval()
 
 
-def _plan(case: Case, work: Path, lora: dict[str, Any], length: int) -> FitPlan:
-    return FitPlan(
+def _plan(case: Case, work: Path, lora: LoraSettings, length: int) -> FitPlan:
+    return plan_training(
+        ModelSettings(quantization=case.quantization, double_quant=case.double_quant),
+        lora,
+        TrainingSettings(
+            epochs=1,
+            learning_rate=1e-4,
+            schedule="constant",
+            warmup=0.0,
+            batch_rows=8,
+            micro_tokens=case.rows_at_once * length,
+            checkpoint_steps=1000,
+            checkpoint_minutes=1000,
+            gradient_checkpointing=case.checkpointing,
+        ),
         identity="bench",
-        base="",
+        base=work,
         base_identity="bench",
-        tokens="",
-        output="",
-        work=str(work),
+        tokens=work / "train.arrow",
+        work=work,
         pad_id=0,
-        quantization=case.quantization,
-        double_quant=case.double_quant,
-        dtype="auto",
-        attention="auto",
-        targets=case.targets,
-        **lora,
-        epochs=1,
-        max_steps=STEPS + WARM_UP,
-        learning_rate=1e-4,
-        schedule="constant",
-        warmup=0.0,
-        weight_decay=0.0,
-        clip=1.0,
-        batch_tokens=8 * length,
-        batch_rows=8,
-        accumulation=1,
-        micro_tokens=case.rows_at_once * length,
-        validation=0.0,
-        validation_steps=1000,
-        patience=0,
-        checkpoint_steps=1000,
-        checkpoint_minutes=1000,
-        gradient_checkpointing=case.checkpointing,
-        longest=length,
-        processes=1,
-        timeout_minutes=60,
     )
 
 

@@ -10,9 +10,11 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tasks.core.errors import FreshtuneError, ModelError, OutOfMemory
 from tasks.core.fitting.plan import ERROR, FACTS, FitPlan, load_plan
+from tasks.core.model.loading import LoadedBase
 from tasks.core.store.artifacts import disk_full
 from tasks.core.store.lifelines import die_with_parent
 
@@ -40,34 +42,14 @@ def _train(plan: FitPlan) -> int:
     from accelerate import Accelerator
 
     from tasks.core.fitting.loop import Trainer
-    from tasks.core.model.adapters import attach, save_adapter
+    from tasks.core.model.adapters import save_adapter
     from tasks.core.model.devices import default_device
-    from tasks.core.model.loading import load_base
     from tasks.core.tokens.storing import map_token_rows
 
     stop_asked = listen()
     accelerator = Accelerator(cpu=default_device() == "cpu")
     _insist_on_processes(plan, accelerator.num_processes)
-    base = load_base(
-        Path(plan.base),
-        plan.quantization,  # type: ignore[arg-type]
-        double_quant=plan.double_quant,
-        dtype=plan.dtype,
-        attention=plan.attention,
-        device=str(accelerator.device),
-    )
-    if plan.gradient_checkpointing:
-        base.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        base.model.enable_input_require_grads()
-    model = attach(
-        base.model,
-        method=plan.method,
-        rank=plan.rank,
-        alpha=plan.alpha,
-        dropout=plan.dropout,
-        targets=plan.targets,
-        seed=plan.seed,
-    )
+    base, model = adapted(plan, str(accelerator.device))
     trainer = Trainer(plan, model, map_token_rows(Path(plan.tokens)), accelerator)
     facts = trainer.run(stop_asked)
     if "stopped_at" in facts:
@@ -82,6 +64,34 @@ def _train(plan: FitPlan) -> int:
         (plan.work_folder / FACTS).write_text(json.dumps(facts))
     accelerator.wait_for_everyone()
     return 0
+
+
+def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
+    """Load the base of a plan and put its adapter on."""
+    from tasks.core.model.adapters import attach
+    from tasks.core.model.loading import load_base
+
+    base = load_base(
+        Path(plan.base),
+        plan.quantization,  # type: ignore[arg-type]
+        double_quant=plan.double_quant,
+        dtype=plan.dtype,
+        attention=plan.attention,
+        device=device,
+    )
+    if plan.gradient_checkpointing:
+        base.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        base.model.enable_input_require_grads()
+    model = attach(
+        base.model,
+        method=plan.method,
+        rank=plan.rank,
+        alpha=plan.alpha,
+        dropout=plan.dropout,
+        targets=plan.targets,
+        seed=plan.seed,
+    )
+    return base, model
 
 
 def listen() -> Callable[[], bool]:

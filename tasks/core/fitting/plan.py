@@ -4,6 +4,10 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tasks.core.model.devices import default_device, tokens_at_once
+from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
+from tasks.core.tokens.storing import longest_row
+
 PLAN = "plan.json"
 METRICS = "metrics.jsonl"
 FACTS = "training.json"
@@ -66,6 +70,37 @@ class FitPlan:
         path = self.work_folder / PLAN
         path.write_text(json.dumps(asdict(self), indent=1))
         return path
+
+
+def plan_training(
+    model: ModelSettings,
+    lora: LoraSettings,
+    training: TrainingSettings,
+    *,
+    identity: str,
+    base: Path,
+    base_identity: str,
+    tokens: Path,
+    work: Path,
+    pad_id: int,
+) -> FitPlan:
+    """Plan a training as settings say, in `work`; what they leave to the device is decided here."""
+    settled = {
+        "micro_tokens": training.micro_tokens or tokens_at_once(default_device(), training.batch_tokens)
+    }
+    return FitPlan(
+        identity=identity,
+        base=str(base.absolute()),
+        base_identity=base_identity,
+        tokens=str(tokens.absolute()),
+        output=str((work / "adapter").absolute()),
+        work=str(work.absolute()),
+        pad_id=pad_id,
+        longest=longest_row(tokens),
+        **model.model_dump(include={"quantization", "double_quant", "dtype", "attention"}),
+        **lora.model_dump(),
+        **{**training.model_dump(), **settled},
+    )
 
 
 def load_plan(path: Path) -> FitPlan:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.model.adapters import load_adapter
-from tasks.core.model.devices import default_device, settled_dtype
+from tasks.core.model.devices import default_device, release_memory, settled_dtype
 from tasks.core.model.loading import Quantization, load_base
 
 Example = tuple[Sequence[int], int]  # ids, prompt length
@@ -105,6 +105,6 @@ def _with_room(model: Any) -> Any:
 
     if default_device() == "cpu":
         return model
-    torch.cuda.empty_cache()
+    release_memory()
     needed = ROOM * sum(4 * weight.numel() for weight in model.parameters())
     return model.to(default_device()) if torch.cuda.mem_get_info()[0] > needed else model

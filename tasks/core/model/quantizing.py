@@ -42,10 +42,16 @@ def quantize(
     for name in [name for name, _ in linear_layers(model)]:  # names alone, so that each layer is let go
         layer = model.get_submodule(name)
         weight = (layer.weight.T if isinstance(layer, Conv1D) else layer.weight).detach().contiguous()
-        make = _four_bit if quantization == "nf4" else _eight_bit
-        made = make(weight, layer.bias, double_quant=double_quant, compute=compute, device=device)
-        if layer.bias is not None:
-            made.bias = nn.Parameter(layer.bias.detach().to(device), requires_grad=False)
+        outputs, inputs = weight.shape
+        if quantization == "nf4":
+            made = _four_bit(inputs, outputs, layer.bias, compute, device)
+            packed = Params4bit(
+                weight, requires_grad=False, compress_statistics=double_quant, quant_type="nf4", module=made
+            )
+            made.weight = packed.to(device)
+        else:
+            made = _eight_bit(inputs, outputs, layer.bias, device)
+            made.weight = Int8Params(weight, requires_grad=False, has_fp16_weights=False).to(device)
         model.set_submodule(name, made)
     setattr(model, "is_loaded_in_4bit" if quantization == "nf4" else "is_loaded_in_8bit", True)  # peft asks
     names, share = quantized_layers(model)
@@ -71,14 +77,10 @@ def packed_layer(
     layer: Any, weight: Any, bias: Any, state: dict[str, Any], *, compute: Any, device: str
 ) -> Any:
     """Make a 4-bit layer in place of `layer` from a packed weight and the state of its quantization."""
-    is_conv = isinstance(layer, Conv1D)
-    inputs, outputs = layer.weight.shape if is_conv else reversed(layer.weight.shape)
-    with torch.device("meta"):
-        made = Linear4bit(inputs, outputs, bias is not None, compute_dtype=compute, quant_type="nf4")
+    shape = tuple(layer.weight.shape)
+    inputs, outputs = shape if isinstance(layer, Conv1D) else shape[::-1]
+    made = _four_bit(inputs, outputs, bias, compute, device)
     made.weight = Params4bit.from_prequantized(weight, state, device=device, module=made)
-    if bias is not None:
-        made.bias = nn.Parameter(bias.to(device), requires_grad=False)
-    _keep_arithmetic(made)
     return made
 
 
@@ -92,9 +94,8 @@ def hold_unpacked(model: Any, compute: Any) -> None:
         for name, layer in linear_layers(model)
         if isinstance(layer, Linear4bit)
     }
-    several = (
-        int(os.environ.get("WORLD_SIZE", "1")) > 1
-    )  # who would each see the memory that all of them want
+    # several ranks would each see the memory that all of them want
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     if several or psutil.virtual_memory().available < ROOM * sum(packed.values()) * compute.itemsize:
         return
     for name in packed:
@@ -120,36 +121,29 @@ def set_weight(layer: Any, weight: Any) -> None:
     layer.weight.data = weight.T.contiguous() if isinstance(layer, Conv1D) else weight
 
 
-def _four_bit(weight: Any, bias: Any, *, double_quant: bool, compute: Any, device: str) -> Any:
-    with torch.device("meta"):
-        made = Linear4bit(
-            weight.shape[1], weight.shape[0], bias is not None, compute_dtype=compute, quant_type="nf4"
-        )
-    parameter = Params4bit(
-        weight, requires_grad=False, compress_statistics=double_quant, quant_type="nf4", module=made
-    )
-    made.weight = parameter.to(device)
-    _keep_arithmetic(made)
-    return made
-
-
-def _keep_arithmetic(layer: Any) -> None:
-    """Score in the arithmetic that was asked for, and let gradients through.
+def _four_bit(inputs: int, outputs: int, bias: Any, compute: Any, device: str) -> Any:
+    """Make a 4-bit layer that has its bias and waits for its weight.
 
     On CPUs with AVX512-BF16, bitsandbytes silently repacks a 4-bit layer at its first forward in eval mode and computes
     in bfloat16 from then on, without gradients: logits of the starter model moved by 0.11, so the model that was scored
-    was not the one that was trained, and not the same one on every machine.
+    was not the one that was trained, and not the same one on every machine. That is switched off.
     """
-    layer.support_avx512bf16_for_cpu = False
-
-
-def _eight_bit(weight: Any, bias: Any, *, double_quant: bool, compute: Any, device: str) -> Any:  # noqa: ARG001
     with torch.device("meta"):
-        made = Linear8bitLt(
-            weight.shape[1], weight.shape[0], bias is not None, has_fp16_weights=False, threshold=OUTLIERS
-        )
-    made.weight = Int8Params(weight, requires_grad=False, has_fp16_weights=False).to(device)
-    return made
+        made = Linear4bit(inputs, outputs, bias is not None, compute_dtype=compute, quant_type="nf4")
+    made.support_avx512bf16_for_cpu = False
+    return _with_bias(made, bias, device)
+
+
+def _eight_bit(inputs: int, outputs: int, bias: Any, device: str) -> Any:
+    with torch.device("meta"):
+        made = Linear8bitLt(inputs, outputs, bias is not None, has_fp16_weights=False, threshold=OUTLIERS)
+    return _with_bias(made, bias, device)
+
+
+def _with_bias(layer: Any, bias: Any, device: str) -> Any:
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.detach().to(device), requires_grad=False)
+    return layer
 
 
 def _elements_outside(model: Any, quantized: set[str]) -> Iterator[int]:

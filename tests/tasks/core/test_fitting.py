@@ -34,8 +34,7 @@ from tasks.core.fitting.loop import Trainer
 from tasks.core.fitting.plan import ERROR, METRICS, FitPlan
 from tasks.core.fitting.schedule import learning_rate, plan_steps
 from tasks.core.fitting.watching import part_rows
-from tasks.core.model.adapters import adapter_digest, attach
-from tasks.core.model.loading import load_base
+from tasks.core.model.adapters import adapter_digest
 from tasks.core.tokens.storing import TokenRow, map_token_rows, save_token_rows
 
 
@@ -187,11 +186,7 @@ def losses_of(plan: FitPlan) -> list[float]:
 def train_here(plan: FitPlan, stop_after: int = 0) -> Trainer:
     """Train in this process, which starts seconds sooner."""
     plan.work_folder.mkdir(exist_ok=True)
-    names = ("method", "rank", "alpha", "dropout", "targets", "seed")
-    model = attach(
-        load_base(Path(plan.base), plan.quantization, dtype=plan.dtype).model,
-        **{name: getattr(plan, name) for name in names},
-    )
+    _, model = child.adapted(plan, "cpu")
     trainer = Trainer(plan, model, map_token_rows(Path(plan.tokens)), Accelerator(cpu=True))
     steps = iter(range(1, 10**6))
     trainer.facts = trainer.run(lambda: next(steps) == stop_after)  # type: ignore[attr-defined]
