@@ -5,6 +5,7 @@ from typing import Any
 from tasks.core.errors import ModelError, SettingsError
 from tasks.core.judging.generation import answer
 from tasks.core.model.loading import load_base, load_tokenizer
+from tasks.core.model.merged_weights import with_its_adapter
 from tasks.core.normalizing.normalization import neutralize_markers, normalize_text
 from tasks.core.registry.client import CHAMPION, Registry, Version, open_registry
 from tasks.core.settings import Settings
@@ -28,7 +29,8 @@ def answer_question(settings: Settings, question: str, model: str, max_new_token
     if has_control_token(tokenizer, text):
         raise ModelError("The question holds a control token of this base.", cure="Ask without it.")
     loaded = load_base(folder, "none", dtype=settings.model.dtype, attention=settings.model.attention)
-    reply = answer(loaded.model, tokenizer, encode(tokenizer, render_prompt(tokenizer, text)), max_new_tokens)
+    served = with_its_adapter(loaded.model, folder)
+    reply = answer(served, tokenizer, encode(tokenizer, render_prompt(tokenizer, text)), max_new_tokens)
     return {"schema": 1, "name": version.name, "version": version.version, "reply": reply.text}
 
 

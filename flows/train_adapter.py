@@ -10,6 +10,7 @@ from tasks.core.receipts import Adapter, BaseModel, BaseSource, TokenRows
 from tasks.core.settings import Settings
 from tasks.token_gathering import gather_token_rows
 from tasks.tokenization import tokenize_shard
+from tasks.tracking import tracked_as
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ def train_adapter(data: PreparedData, source: BaseSource, settings: Settings) ->
     held = (
         quantize_base(place, base, model.double_quant, model.dtype) if model.quantization == "nf4" else base
     )
-    adapter = train(place, rows, held, model, settings.lora, settings.training)
+    with tracked_as(settings.registry):
+        adapter = train(place, rows, held, model, settings.lora, settings.training)
     return TrainedAdapter(rows, base, held, adapter)
 
 

@@ -20,6 +20,7 @@ from tasks.core.store.rows import read_rows
 from tasks.core.tokens.storing import TOKENIZER, TRAIN
 from tasks.journal import RUNNING, StepRun, journal
 from tasks.lid import only_shown, step
+from tasks.tracking import Tracking, tracking
 
 NAME = "adapter_training"
 LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
@@ -49,7 +50,8 @@ def train_adapter(
         pad_id=load_tokenizer(data / TOKENIZER).pad_token_id,
     )
 
-    facts = fit(plan, _progress())
+    with tracking(draft.workspace, draft.key) as followed:
+        facts = fit(plan, _progress(followed))
     losses = [step["loss"] for step in read_rows(draft.work / METRICS)]
     facts |= {"final_loss": losses[-1], "rows": rows.counts["train"]}
     facts["notes"] = [*facts["notes"], *notes_on_losses(losses)]
@@ -62,10 +64,10 @@ def train_adapter(
     return draft.seal(Adapter, digest=digest, adapter_digest=digest, base_digest=base.digest, training=facts)
 
 
-def _progress() -> Callable[[Mapping[str, float]], None]:
+def _progress(followed: Tracking | None) -> Callable[[Mapping[str, float]], None]:
     """Show training as a progress artifact, updated at every twentieth part; one that fails is not tried again.
 
-    Whoever watches the run is told of every step.
+    Whoever watches the run, and MLflow, are told of every step.
     """
     shown, seen = 0, list[float]()
     artifact: UUID | None = None
@@ -74,6 +76,8 @@ def _progress() -> Callable[[Mapping[str, float]], None]:
 
     def tell(metrics: Mapping[str, float]) -> None:
         nonlocal shown, artifact
+        if followed:
+            followed.tell(metrics)
         seen.append(metrics.get("seconds", 0.0))
         told = progress_words(metrics, fmean(seen[-PACE:]))
         journal().tell(StepRun(NAME, RUNNING, cached=False, seconds=0.0, told=told))

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from tasks.core.errors import ModelError
+from tasks.core.model.adapters import is_beside
 from tasks.core.model.loading import load_tokenizer
 from tasks.core.model.merged_weights import (
     NAMES,
@@ -51,13 +52,14 @@ def merge_adapter(
         held=held.folder(workspace),
     )
     trained = list(reply_logits(adapted, examples))
-    save_merged(adapted, target, model.dtype)
+    beside = is_beside(adapted)
+    save_merged(adapted, target, model.dtype, adapter.folder(workspace))
     load_tokenizer(rows.folder(workspace) / TOKENIZER).save_pretrained(target)
     del adapted
     proof = compare_logits(trained, reply_logits(load_merged(target), examples))
     _insist(proof, max_difference, min_match)
 
-    facts = {**proof.to_json(), "merged_into": NAMES[model.quantization]}
+    facts = {**proof.to_json(), "beside" if beside else "merged_into": NAMES[model.quantization]}
     (draft.folder / PROOF).write_text(json.dumps(facts, indent=1))
     return draft.seal(MergedModel, digest=digest_files(digest_folder(target)), proof=facts)
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,18 @@ from tasks.core.receipts import (
     ValidExamples,
 )
 from tasks.core.registry.client import Registry, open_registry
-from tasks.core.registry.lineage import CONTENT_KEY, lineage_tags, quantization_of
+from tasks.core.registry.lineage import CONTENT_KEY, TRAINING_KEY, lineage_tags, quantization_of
 from tasks.core.registry.packaging import NEEDS, package, package_digest
 from tasks.core.report.figures import loss_curve
-from tasks.core.report.registry_texts import base_name, describe, note, run_figures, times_of
+from tasks.core.report.registry_texts import (
+    base_name,
+    describe,
+    note,
+    run_figures,
+    run_name,
+    times_of,
+    training_figures,
+)
 from tasks.core.settings import RegistrySettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.digests import digest_files, digest_folder
@@ -39,9 +46,6 @@ def _is_known(workspace: Path, receipt: Receipt, _values: Mapping[str, Any]) -> 
     assert isinstance(receipt, RegisteredModel)  # noqa: S101 - the lid gives what the step made
     version = open_registry(workspace).version(receipt.name, receipt.version)
     return version is not None and version.tags.get(CONTENT_KEY) == receipt.content_key
-
-
-SHOWN = ("loss", "validation_loss", "learning_rate", "gradient_norm", "tokens_per_second", "memory_mib")
 
 
 @step(
@@ -105,7 +109,8 @@ def _describe(
 ) -> str:
     name = base_name(base.identity, json.loads((base.folder(workspace) / "config.json").read_bytes()))
     metrics: dict[str, dict[str, float]] = {one.who: one.metrics for one in evaluations}
-    return describe(name, examples.counts["train"], adapter.training["steps"], metrics, merged.proof)
+    method = adapter.made_from["lora"]["method"]
+    return describe(method, name, examples.counts["train"], adapter.training["steps"], metrics, merged.proof)
 
 
 def _track(
@@ -117,16 +122,16 @@ def _track(
     registry: RegistrySettings,
     description: str,
 ) -> str:
-    """Open the MLflow run of this training, as of when it began, and log its parameters, metrics and figures."""
+    """Log parameters, metrics and figures in the run of this training; what it logged itself is not there twice."""
     path = adapter.folder(draft.workspace) / METRICS
-    steps, ended = read_rows(path), path.stat().st_mtime
-    times = times_of(steps, ended)
-    name = f"{registry.name} {time.strftime('%Y-%m-%d %H:%M', time.localtime(times[0]))}"
-    run_id = client.start_run(registry.experiment, name, tags, note=note(description), began=times[0])
+    steps = read_rows(path)
+    began = steps[0]["time"] - steps[0]["seconds"]
+    known_as = {**tags, TRAINING_KEY: Path(adapter.path).name}
+    name = run_name(registry.name, began)
+    run_id = client.start_run(registry.experiment, name, known_as, note=note(description), began=began)
     client.log_params(run_id, _params(adapter))
-    training = [(f"train/{name}", row[name], row["step"]) for row in steps for name in SHOWN if name in row]
     scores = [(f"{one.who}/{name}", value, 0) for one in evaluations for name, value in one.metrics.items()]
-    client.log_metrics(run_id, training, times)
+    client.log_metrics(run_id, training_figures(steps), times_of(steps))
     client.log_metrics(run_id, scores)
     loss_curve(steps, draft.work / "loss_curve.png")
     client.log_files(run_id, draft.work / "loss_curve.png", "figures")

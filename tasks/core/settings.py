@@ -274,10 +274,12 @@ class ModelSettings(Section):
 
 
 class LoraSettings(Section):
-    """The adapter."""
+    """The adapter, or what is trained in its place."""
 
-    method: Literal["lora", "rslora", "dora", "pissa"] = "lora"
-    """Kind of adapter; `pissa` begins in the base's largest singular values, and is saved as LoRA of twice the rank."""
+    method: Literal["lora", "rslora", "dora", "pissa", "prefix", "prompt", "full"] = "lora"
+    """What is trained: low-rank updates (`pissa` begins in the base's largest singular values, and is saved as LoRA of twice the
+    rank), `virtual_tokens` before every conversation, as attention sees them (`prefix`) or as embeddings (`prompt`), or all
+    weights (`full`)."""
     rank: Annotated[int, Field(ge=1, le=1024)] = 16
     """Rank of the update."""
     alpha: Annotated[float, Field(gt=0)] = 32
@@ -286,6 +288,8 @@ class LoraSettings(Section):
     """Dropout on the adapter's input."""
     targets: tuple[str, ...] = ("all-linear",)
     """Names of the layers that get an adapter, `attention` for all of those there, or `all-linear`."""
+    virtual_tokens: Annotated[int, Field(ge=1, le=1024)] = 16
+    """Virtual tokens of `prefix` and `prompt`."""
 
 
 class TrainingSettings(Section):
@@ -374,10 +378,13 @@ class RegistrySettings(Section):
     """MLflow experiment of the runs."""
 
 
-FULL = "pissa takes singular values out of weights in full precision; set model.quantization=none, or lora.method=lora"
+WHOLE = "pissa takes singular values out of weights in full precision; set model.quantization=none, or lora.method=lora"
+FROZEN = "quantized weights cannot be trained; set model.quantization=none, or lora.method=lora"
 IMPOSSIBLE = {
-    ("pissa", "nf4"): FULL,
-    ("pissa", "int8"): FULL,
+    ("pissa", "nf4"): WHOLE,
+    ("pissa", "int8"): WHOLE,
+    ("full", "nf4"): FROZEN,
+    ("full", "int8"): FROZEN,
     (
         "dora",
         "int8",
@@ -408,5 +415,10 @@ class Settings(Section):
         if reason:
             raise ValueError(
                 f"lora.method is {self.lora.method} and model.quantization is {self.model.quantization}: {reason}"
+            )
+        if self.lora.method == "prefix" and self.training.gradient_checkpointing:
+            raise ValueError(
+                "lora.method is prefix and training.gradient_checkpointing is true: a prefix is lost where activations are "
+                "recomputed; set training.gradient_checkpointing=false, or lora.method=prompt"
             )
         return self

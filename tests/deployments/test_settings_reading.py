@@ -45,6 +45,8 @@ def test_the_guides_recipe_is_the_guide_to_the_letter() -> None:
     [
         ("pissa", "nf4", "model.quantization=none"),
         ("pissa", "int8", "model.quantization=none"),
+        ("full", "nf4", "lora.method=lora"),
+        ("full", "int8", "model.quantization=none"),
         ("dora", "int8", "model.quantization=nf4"),
     ],
 )
@@ -55,6 +57,12 @@ def test_pairs_that_cannot_be_right_are_refused_with_the_cure(
         read_settings("demo", [f"lora.method={method}", f"model.quantization={quantization}"])
     assert f"- lora.method is {method} and model.quantization is {quantization}: " in refused.value.message
     assert cure in refused.value.message
+
+
+def test_a_prefix_is_not_trained_where_activations_are_recomputed() -> None:
+    with pytest.raises(SettingsError, match="a prefix is lost") as refused:
+        read_settings("demo", ["lora.method=prefix", "training.gradient_checkpointing=true"])
+    assert "lora.method=prompt" in refused.value.message
 
 
 def test_all_mistakes_are_told_at_once_with_value_limit_and_cure() -> None:

@@ -26,7 +26,9 @@ def place(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows" / "tokenizer").symlink_to(tiny_base)
     model = load_base(tiny_base, "nf4", dtype="float32").model
-    adapted = attach(model, method="lora", rank=4, alpha=8, dropout=0.0, targets=["all-linear"], seed=1)
+    adapted = attach(
+        model, method="lora", rank=4, alpha=8, dropout=0.0, targets=["all-linear"], virtual_tokens=4, seed=1
+    )
     torch.manual_seed(5)
     for weight in trainable_parameters(adapted).values():
         weight.data += 0.05 * torch.randn_like(weight)

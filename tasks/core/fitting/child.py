@@ -15,6 +15,7 @@ from typing import Any
 from tasks.core.errors import FreshtuneError, ModelError, OutOfMemory
 from tasks.core.fitting.plan import ERROR, FACTS, FitPlan, load_plan
 from tasks.core.model.loading import LoadedBase
+from tasks.core.model.methods import FULL
 from tasks.core.store.artifacts import disk_full
 from tasks.core.store.lifelines import die_with_parent
 
@@ -67,7 +68,7 @@ def _train(plan: FitPlan) -> int:
 
 
 def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
-    """Load the base of a plan and put its adapter on."""
+    """Load the base of a plan and put its adapter on; weights that are trained themselves are kept in 32 bit."""
     from tasks.core.model.adapters import attach
     from tasks.core.model.loading import load_base
 
@@ -75,7 +76,7 @@ def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
         Path(plan.base),
         plan.quantization,  # type: ignore[arg-type]
         double_quant=plan.double_quant,
-        dtype=plan.dtype,
+        dtype="float32" if plan.method == FULL else plan.dtype,
         attention=plan.attention,
         device=device,
     )
@@ -89,6 +90,7 @@ def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
         alpha=plan.alpha,
         dropout=plan.dropout,
         targets=plan.targets,
+        virtual_tokens=plan.virtual_tokens,
         seed=plan.seed,
     )
     return base, model

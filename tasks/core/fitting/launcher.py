@@ -20,6 +20,7 @@ from tasks.core import errors
 from tasks.core.errors import FreshtuneError, HardwareError, ModelError, OutOfMemory
 from tasks.core.fitting.child import STOPPED
 from tasks.core.fitting.plan import ERROR, FACTS, LESS, METRICS, FitPlan
+from tasks.core.model.methods import PREFIX
 from tasks.core.store.artifacts import full_disk, no_space, says_full
 from tasks.core.store.lifelines import die_with_parent
 from tasks.core.store.syncing import write_whole
@@ -62,7 +63,9 @@ def with_less_memory(plan: FitPlan) -> FitPlan | None:
     """Give a plan of the same training that needs less memory, or None when there is none."""
     if plan.micro_tokens > plan.longest:
         return replace(plan, micro_tokens=max(plan.micro_tokens // 2, plan.longest))
-    return None if plan.gradient_checkpointing else replace(plan, gradient_checkpointing=True)
+    if plan.gradient_checkpointing or plan.method == PREFIX:  # which is lost where activations are recomputed
+        return None
+    return replace(plan, gradient_checkpointing=True)
 
 
 def _words(plan: FitPlan, less: FitPlan) -> str:

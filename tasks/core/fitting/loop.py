@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,8 +29,9 @@ from tasks.core.fitting.plan import METRICS, FitPlan
 from tasks.core.fitting.schedule import learning_rate, plan_steps
 from tasks.core.fitting.watching import Watch, part_rows
 from tasks.core.model.adapters import trainable_parameters
-from tasks.core.model.devices import peak_memory
+from tasks.core.model.devices import compute_dtype, peak_memory
 from tasks.core.model.heads import head_only_at, headless_loss, is_bare, no_head, summed_loss, targets_of
+from tasks.core.model.methods import FULL
 from tasks.core.tokens.batching import IGNORED, collate, pieces
 
 HALF_SCALE = 2**12
@@ -74,10 +76,15 @@ class Trainer:
             max_steps=plan.max_steps,
         )
         self.steps = [[[taught[number] for number in batch] for batch in step] for step in steps]
-        self.scale = HALF_SCALE if getattr(model, "dtype", None) == torch.float16 else 1
+        compute = compute_dtype(plan.dtype, str(accelerator.device))
+        self.scale = HALF_SCALE if compute == torch.float16 else 1
+        # adapters know their arithmetic; weights that are trained themselves are in 32 bit and rounded at each use
+        mixed = plan.method == FULL and compute != torch.float32
+        self.mixed = partial(torch.autocast, accelerator.device.type, compute) if mixed else nullcontext
         self.wrapped = accelerator.prepare(model) if accelerator.num_processes > 1 else model
         check_vocabulary(max(map(max, rows["ids"])), model.get_input_embeddings().num_embeddings)
         self.has_bare_head = is_bare(model.eval(), self._piece(taught[:1]).ids[:, :8])
+        self.before = self._probe()
 
     def run(self, stop_asked: Callable[[], bool]) -> dict[str, Any]:
         """Train to the end, or to a checkpoint when a stop is asked; give the facts of the training.
@@ -106,7 +113,7 @@ class Trainer:
         if self.watch.best:
             _set(self.weights, self.watch.best)
         moved = check_moved(self.first, self._tensors(self.weights))
-        check_difference(self._difference())
+        check_difference(float((self._probe() - self.before).abs().max()))
         return {
             "steps": taken,
             "resumed_from": began,
@@ -189,7 +196,7 @@ class Trainer:
             with no_head(self.model, chosen):
                 hidden = model(input_ids=piece.ids, use_cache=False).logits
             return headless_loss(hidden, self.model.get_output_embeddings(), wanted, weights)
-        with head_only_at(self.model, chosen):
+        with head_only_at(self.model, chosen), self.mixed():
             logits = model(input_ids=piece.ids, use_cache=False).logits
         return summed_loss(logits, wanted, weights)
 
@@ -216,16 +223,12 @@ class Trainer:
         self.watch.take(step, loss, self._tensors(self.weights))
         return loss
 
-    def _difference(self) -> float:
-        """Give how far logits are from those of the base, at most, on the first row of the training."""
+    def _probe(self) -> torch.Tensor:
+        """Give the logits of the training's first row, or of its beginning, by which the model is known again."""
         ids = self._piece(self.steps[0][0][:1]).ids[:, :64]
         self.model.eval()
         with torch.inference_mode():
-            ours = self.model(input_ids=ids, use_cache=False).logits
-            with self.model.disable_adapter():
-                difference = (ours - self.model(input_ids=ids, use_cache=False).logits).abs().max()
-        self.model.train()
-        return float(difference)
+            return self.model(input_ids=ids, use_cache=False).logits
 
     def _agreed(self, wish: bool) -> bool:
         """Say whether any process wishes it, so that all do the same."""
@@ -262,7 +265,8 @@ class Trainer:
     def _note(self, step: int, metrics: dict[str, float]) -> None:
         if self.accelerator.is_main_process:
             with (self.plan.work_folder / METRICS).open("a") as file:
-                file.write(json.dumps({"step": step + 1, "steps": len(self.steps), **metrics}) + "\n")
+                at = {"step": step + 1, "steps": len(self.steps), "time": time.time()}
+                file.write(json.dumps({**at, **metrics}) + "\n")
 
     @staticmethod
     def _tensors(values: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -38,6 +38,7 @@ class FitPlan:
     alpha: float
     dropout: float
     targets: tuple[str, ...]
+    virtual_tokens: int
     epochs: float
     max_steps: int
     learning_rate: float

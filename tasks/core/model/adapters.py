@@ -1,4 +1,4 @@
-"""LoRA adapters: attached, counted, saved and identified."""
+"""Adapters, or all weights where those are trained: attached, counted, saved, merged and identified."""
 
 import json
 import warnings
@@ -7,27 +7,33 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import ModelError
+from tasks.core.model.methods import FULL, PISSA, PREFIX, begin_prefix, configuration, expected_count
 from tasks.core.store.digests import digest_bytes, digest_value
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
-PISSA = "pissa"
-ATTENTION = frozenset(("self_attn", "attn", "attention", "self_attention"))  # as families name it
+WHOLE = "ALL_WEIGHTS"  # in place of a type of peft's, which has none for it
 UNSTABLE = ("base_model_name_or_path", "peft_version", "inference_mode", "revision")
 
 
 def attach(
-    model: Any, *, method: str, rank: int, alpha: float, dropout: float, targets: Sequence[str], seed: int
+    model: Any,
+    *,
+    method: str,
+    rank: int,
+    alpha: float,
+    dropout: float,
+    targets: Sequence[str],
+    virtual_tokens: int,
+    seed: int,
 ) -> Any:
-    """Freeze a base and put an adapter on its target layers; the seed alone decides its first weights.
+    """Freeze a base and put an adapter on it, or with `full` let all its weights be trained; the seed alone decides how it begins.
 
-    Raises `ModelError` when a target names no layer, or the tied head, when the trainable parameters are not as many as
-    rank and layer shapes say, or for PiSSA in 16 bit.
-
-    Source: LoRA (2106.09685), rank-stabilized LoRA (2312.03732), DoRA (2402.09353), PiSSA (2404.02948).
+    Raises `ModelError` when a target fits no layer, when the trainable parameters are not as many as the method and the
+    shapes of layers say, or for PiSSA in 16 bit.
     """
     import torch
-    from peft import LoraConfig, get_peft_model
+    from peft import get_peft_model
 
     torch.manual_seed(seed)
     if method == PISSA and model.dtype != torch.float32:
@@ -37,58 +43,27 @@ def attach(
             cure="Set model.dtype=float32, or lora.method=lora.",
         )
     for parameter in model.parameters():
-        parameter.requires_grad_(requires_grad=False)
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
-        target_modules=resolve_targets(model, targets),
-        bias="none",
-        task_type="CAUSAL_LM",
-        use_rslora=method == "rslora",
-        use_dora=method == "dora",
-        init_lora_weights="pissa" if method == PISSA else True,
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="fan_in_fan_out is set to"
-        )  # peft sees and mends it by itself
-        adapted = get_peft_model(model, config)
-    _check_count(adapted, rank, method)
+        parameter.requires_grad_(requires_grad=method == FULL)
+    adapted = model
+    if method != FULL:
+        config = configuration(
+            model,
+            method=method,
+            rank=rank,
+            alpha=alpha,
+            dropout=dropout,
+            targets=targets,
+            virtual_tokens=virtual_tokens,
+        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", message="fan_in_fan_out is set to"
+            )  # peft sees and mends it by itself
+            adapted = get_peft_model(model, config)
+    if method == PREFIX:
+        begin_prefix(adapted)
+    _check_count(adapted, method, rank)
     return adapted
-
-
-def resolve_targets(model: Any, targets: Sequence[str]) -> list[str]:
-    """Give the ends of the names of the layers that get an adapter, in order.
-
-    `all-linear` stands for every linear layer but the output head, `attention` for those inside attention.
-    """
-    from tasks.core.model.quantizing import linear_layers
-
-    head = model.get_output_embeddings()
-    names = [name for name, module in model.named_modules() if module is head]
-    names += [name for name, _ in linear_layers(model)]
-    every = [".".join(name.split(".")[-2:]) for name in names[1:]]
-    groups = {
-        "all-linear": {name.rsplit(".", 1)[-1] for name in every},
-        "attention": {name for name in every if name.split(".")[0] in ATTENTION},
-    }
-    unfit = [
-        one
-        for one in targets
-        if one not in groups and not any(name == one or name.endswith(f".{one}") for name in names)
-    ]
-    if unfit:
-        raise ModelError(
-            f"lora.targets {', '.join(unfit)} fit no layer of this base.",
-            cure=f"Use all-linear, attention, or some of: {', '.join(sorted(groups['all-linear']))}.",
-        )
-    if names[0] in targets and head.weight is model.get_input_embeddings().weight:
-        raise ModelError(
-            f"lora.targets names {names[0]}, which shares its weights with the embeddings: a merge would change both.",
-            cure="Leave it out; all-linear is every other layer.",
-        )
-    return sorted({name for one in targets for name in groups.get(one, {one})})
 
 
 def trainable_parameters(model: Any) -> dict[str, Any]:
@@ -104,13 +79,18 @@ def save_adapter(
     `first` are the weights that the adapter began with: where they were not neutral (PiSSA took them out of the base),
     what is saved is the difference to them, as an adapter of twice the rank on the base as it was.
     """
+    from peft import PeftModel
+
+    if not isinstance(model, PeftModel):
+        _save_whole(model, folder, base_identity)
+        return
     model.save_pretrained(
         str(folder), safe_serialization=True, save_embedding_layers=False
     )  # `auto` asks a hub
     (folder / "README.md").unlink(missing_ok=True)
     config = json.loads((folder / CONFIG).read_bytes())
     config["base_model_name_or_path"] = base_identity
-    if config["init_lora_weights"] == PISSA:
+    if config.get("init_lora_weights") == PISSA:
         _save_difference(folder / WEIGHTS, first or {})
         config |= {"r": 2 * config["r"], "lora_alpha": 2 * config["lora_alpha"], "init_lora_weights": True}
     (folder / CONFIG).write_text(json.dumps(_stable(config), indent=2, sort_keys=True))
@@ -124,16 +104,30 @@ def load_adapter(model: Any, folder: Path) -> Any:
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors import safe_open
 
-    adapted = PeftModel.from_pretrained(model, str(folder)).eval()
-    places = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
     with safe_open(folder / WEIGHTS, framework="numpy") as file:
         stored = set(file.keys())
-    if places != stored:
-        raise ModelError(
-            f"The adapter fits its base in {len(places & stored)} of {len(places | stored)} weights.",
-            cure="Use the base that the adapter was trained on; its digest is in the adapter's receipt.",
-        )
+    if json.loads((folder / CONFIG).read_bytes())["peft_type"] == WHOLE:
+        _check_places(set(dict(model.named_parameters())), stored)
+        return _load_whole(model, folder)
+    adapted = PeftModel.from_pretrained(model, str(folder)).eval()
+    _check_places(set(get_peft_model_state_dict(adapted, save_embedding_layers=False)), stored)
     return adapted
+
+
+def is_beside(adapted: Any) -> bool:
+    """Say whether an adapter is of virtual tokens, which no weight of the base can take in."""
+    from peft import PeftModel
+
+    return isinstance(adapted, PeftModel) and bool(adapted.active_peft_config.is_prompt_learning)
+
+
+def merge(adapted: Any) -> Any:
+    """Merge an adapter into its base where it can be, and give the model; virtual tokens stay out of it."""
+    from peft import PeftModel
+
+    if is_beside(adapted):
+        return adapted.get_base_model()
+    return adapted.merge_and_unload(safe_merge=True) if isinstance(adapted, PeftModel) else adapted
 
 
 def adapter_digest(folder: Path) -> str:
@@ -153,18 +147,45 @@ def adapter_digest(folder: Path) -> str:
     return digest_value({"config": _stable(config), "tensors": tensors})
 
 
-def _check_count(adapted: Any, rank: int, method: str) -> None:
+def _check_count(adapted: Any, method: str, rank: int) -> None:
     counted = sum(parameter.numel() for parameter in trainable_parameters(adapted).values())
-    layers = [
-        module for module in adapted.modules() if hasattr(module, "lora_A") and "default" in module.lora_A
-    ]
-    expected = sum(rank * (layer.in_features + layer.out_features) for layer in layers)
-    expected += sum(layer.out_features for layer in layers) if method == "dora" else 0
+    expected = expected_count(adapted, method, rank)
     if counted == 0 or counted != expected:
         raise ModelError(
-            f"The adapter has {counted} trainable parameters where rank and layers say {expected}.",
+            f"The adapter has {counted} trainable parameters where {method} and the layers say {expected}.",
             cure="Choose other lora.targets; layers that are not plain linear layers cannot be adapted.",
         )
+
+
+def _check_places(places: set[str], stored: set[str]) -> None:
+    if places != stored:
+        raise ModelError(
+            f"The adapter fits its base in {len(places & stored)} of {len(places | stored)} weights.",
+            cure="Use the base that the adapter was trained on; its digest is in the adapter's receipt.",
+        )
+
+
+def _save_whole(model: Any, folder: Path, base_identity: str) -> None:
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {
+        name: weight.detach().cpu().contiguous() for name, weight in trainable_parameters(model).items()
+    }
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    config = {"peft_type": WHOLE, "base_model_name_or_path": base_identity}
+    (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True))
+
+
+def _load_whole(model: Any, folder: Path) -> Any:
+    import torch
+    from safetensors import safe_open
+
+    with safe_open(folder / WEIGHTS, framework="pt") as file, torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.copy_(file.get_tensor(name))
+            weight.requires_grad_(requires_grad=False)
+    return model.eval()
 
 
 def _save_difference(path: Path, first: Mapping[str, Any]) -> None:

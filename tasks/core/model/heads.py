@@ -1,7 +1,8 @@
 """Output heads: logits are computed where labels are, and a bounded number at once; the head is the widest layer there is.
 
 Legend: chosen [batch, time] are the positions whose next token is asked for; hidden [chosen, width], logits
-[chosen, vocabulary], wanted [chosen] the tokens that follow, weights [chosen] what each of them counts.
+[chosen, vocabulary], wanted [chosen] the tokens that follow, weights [chosen] what each of them counts. Virtual tokens of an
+adapter come first and are not chosen from: the positions of a row are the last of what a head sees.
 """
 
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ def head_only_at(model: Any, chosen: torch.Tensor) -> Iterator[None]:
     """
 
     def choose(_head: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        return (inputs[0][chosen], *inputs[1:])
+        return (inputs[0][:, -chosen.shape[1] :][chosen], *inputs[1:])
 
     hook = model.get_output_embeddings().register_forward_pre_hook(choose)
     try:
@@ -45,7 +46,7 @@ def head_only_at(model: Any, chosen: torch.Tensor) -> Iterator[None]:
 def no_head(model: Any, chosen: torch.Tensor) -> Iterator[None]:
     """Let a model give the hidden states [chosen, width] that its output head would see, in place of logits."""
     head = model.get_output_embeddings()
-    head.forward = lambda hidden: hidden[chosen]
+    head.forward = lambda hidden: hidden[:, -chosen.shape[1] :][chosen]
     try:
         yield
     finally:
@@ -59,7 +60,7 @@ def is_bare(model: Any, ids: torch.Tensor) -> bool:
         return False
     chosen = torch.ones_like(ids, dtype=torch.bool)
     with torch.inference_mode():
-        logits = model(input_ids=ids, use_cache=False).logits[chosen]
+        logits = model(input_ids=ids, use_cache=False).logits[:, -ids.shape[1] :][chosen]
         with no_head(model, chosen):
             hidden = model(input_ids=ids, use_cache=False).logits
         known = head(hidden.to(head.weight.dtype))

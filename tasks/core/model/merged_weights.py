@@ -9,17 +9,19 @@ merged weights are kept in float32: in bfloat16 they would differ by 0.08 to 0.2
 """
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.core.model.adapters import load_adapter
+from tasks.core.model.adapters import CONFIG, WEIGHTS, is_beside, load_adapter, merge
 from tasks.core.model.devices import default_device, release_memory, settled_dtype
 from tasks.core.model.loading import Quantization, load_base
 
 Example = tuple[Sequence[int], int]  # ids, prompt length
 NAMES = {"none": "base", "nf4": "dequantized NF4 base", "int8": "dequantized int8 base"}
+ADAPTER = "adapter"
 ROOM = 1.3  # weights, and what computing with them needs
 
 
@@ -57,14 +59,18 @@ def adapted_base(
     return load_adapter(_with_room(model), adapter)
 
 
-def save_merged(adapted: Any, target: Path, dtype: str) -> None:
-    """Merge an adapter into its base, which is changed by it, and save the result.
+def save_merged(adapted: Any, target: Path, dtype: str, adapter: Path) -> None:
+    """Merge an adapter into its base, which is changed by it, and save the result; one that cannot be merged is put beside it.
 
     Its configuration names the arithmetic of the training, in which it is served where the device has it.
     """
     from tasks.core.model.experts import fuse_experts
 
-    merged = adapted.merge_and_unload(safe_merge=True)
+    if is_beside(adapted):
+        (target / ADAPTER).mkdir(parents=True)
+        for name in (CONFIG, WEIGHTS):
+            shutil.copyfile(adapter / name, target / ADAPTER / name)
+    merged = merge(adapted)
     fuse_experts(merged)
     merged.save_pretrained(str(target), safe_serialization=True, max_shard_size="2GB")
     config = json.loads((target / "config.json").read_bytes())
@@ -74,17 +80,24 @@ def save_merged(adapted: Any, target: Path, dtype: str) -> None:
 
 def load_merged(folder: Path) -> Any:
     """Load what `save_merged` saved, in float32."""
-    return _with_room(load_base(folder, "none", dtype="float32", device="cpu").model)
+    return with_its_adapter(
+        _with_room(load_base(folder, "none", dtype="float32", device="cpu").model), folder
+    )
+
+
+def with_its_adapter(model: Any, folder: Path) -> Any:
+    """Put on a model the adapter that lies beside it in `folder`, if one does."""
+    return load_adapter(model, folder / ADAPTER) if (folder / ADAPTER).is_dir() else model
 
 
 def reply_logits(model: Any, rows: Iterable[Example]) -> Iterator[Any]:
-    """Give a model's logits [reply positions, vocabulary] for each row, on the CPU."""
+    """Give a model's logits [reply positions, vocabulary] for each row, on the CPU; virtual tokens come before a row's own."""
     import torch
 
     for ids, prompt_length in rows:
         with torch.inference_mode():  # not around the yield: two of these side by side would leave it on
             batch = torch.tensor([list(ids)], device=model.device)
-            logits = model(input_ids=batch).logits[0, prompt_length - 1 : -1].float().cpu()
+            logits = model(input_ids=batch).logits[0, -len(ids) :][prompt_length - 1 : -1].float().cpu()
         yield logits
 
 

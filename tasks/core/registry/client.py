@@ -16,11 +16,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tasks.core.errors import Refused, ServiceError
-from tasks.core.registry.lineage import CONTENT_KEY
+from tasks.core.registry.lineage import CONTENT_KEY, TRAINING_KEY
+from tasks.core.registry.own_database import make_database
 from tasks.core.registry.relocation import follow_workspace
 
 CHAMPION = "champion"
 NOTE = "mlflow.note.content"
+WATCHED = 5  # seconds between two looks at the machine
 NO_TIMES: Mapping[int, float] = MappingProxyType({})
 BATCH, PARAMS_BATCH, VALUE_LENGTH = 500, 100, 6000
 PERMANENT = {
@@ -67,6 +69,7 @@ class Registry:
             from mlflow import MlflowClient
 
             if artifact_root:
+                make_database(Path(tracking_uri.removeprefix("sqlite:///")), artifact_root)
                 follow_workspace(Path(tracking_uri.removeprefix("sqlite:///")), Path(artifact_root))
             self.client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
 
@@ -82,19 +85,19 @@ class Registry:
         """Open a run in an experiment, which is made when it is not there, and give its id.
 
         `note` is what MLflow shows as its description, `began` when the work began, in seconds since
-        1970. A run of the same content, left open by a registration that was killed, is gone on with.
+        1970. A run of the same content is gone on with, and so is that of its training, which has no content yet.
         """
         with self._speaking():
             found = self.client.get_experiment_by_name(experiment)
             number = found.experiment_id if found else self._make_experiment(experiment)
-            same = f"tags.`{CONTENT_KEY}` = '{tags[CONTENT_KEY]}'"
-            runs = self.client.search_runs([number], same, max_results=1)
-            run = (
-                runs[0]
-                if runs
-                else self._create_run(number, name, {**tags, **({NOTE: note} if note else {})}, began)
-            )
-        return str(run.info.run_id)
+            known = self._known_run(number, tags)
+            told = {**tags, **({NOTE: note} if note else {})}
+            if known is None:
+                known = self._create_run(number, name, told, began)
+            elif CONTENT_KEY in tags and CONTENT_KEY not in known.data.tags:
+                for key, value in told.items():
+                    self.client.set_tag(known.info.run_id, key, value)
+        return str(known.info.run_id)
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Log parameters; values longer than MLflow takes are cut."""
@@ -135,10 +138,35 @@ class Registry:
         with self._speaking():
             return bool(self.client.list_artifacts(run_id, place))
 
-    def finish_run(self, run_id: str) -> None:
-        """Close a run as finished."""
+    def is_finished(self, run_id: str) -> bool:
+        """Say whether a run is closed as finished."""
         with self._speaking():
-            self.client.set_terminated(run_id, "FINISHED")
+            return bool(self.client.get_run(run_id).info.status == "FINISHED")
+
+    def reopen_run(self, run_id: str) -> None:
+        """Open a run again."""
+        with self._speaking():
+            self.client.update_run(run_id, status="RUNNING")
+
+    def finish_run(self, run_id: str, status: str = "FINISHED") -> None:
+        """Close a run as `FINISHED`, `FAILED` or `KILLED`."""
+        with self._speaking():
+            self.client.set_terminated(run_id, status)
+
+    @contextmanager
+    def machine_watched(self, run_id: str) -> Iterator[None]:
+        """Let MLflow log what the machine does: processors, memory, disk, network and GPUs, every few seconds."""
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        with self._speaking():
+            watch = SystemMetricsMonitor(
+                run_id, sampling_interval=WATCHED, resume_logging=True, tracking_uri=self.tracking_uri
+            )
+            watch.start()
+        try:
+            yield
+        finally:
+            watch.finish()
 
     def register(self, name: str, run_id: str, place: str, tags: Mapping[str, str], description: str) -> int:
         """Register the model that a run holds under `place`; content that is registered already keeps its version."""
@@ -195,6 +223,15 @@ class Registry:
         target.mkdir(parents=True, exist_ok=True)
         with self._speaking():
             return Path(self.client.download_artifacts(run_id, place, str(target)))
+
+    def _known_run(self, experiment: str, tags: Mapping[str, str]) -> Any:
+        for key in (CONTENT_KEY, TRAINING_KEY):
+            same = f"tags.`{key}` = '{tags[key]}'" if key in tags else ""
+            for run in self.client.search_runs([experiment], same) if same else ():
+                # a training can end in several contents, such as a merge by newer libraries: each has its own run
+                if key == CONTENT_KEY or not {CONTENT_KEY} <= set(tags) & set(run.data.tags):
+                    return run
+        return None
 
     def _create_run(self, experiment: str, name: str, tags: Mapping[str, str], began: float | None) -> Any:
         start = int(1000 * began) if began else None

@@ -14,6 +14,7 @@ EXAMPLES_DIGEST = "freshtune.examples_digest"
 TOKENS_DIGEST = "freshtune.token_rows_digest"
 LOG_DIGESTS = "freshtune.log_digests"
 CONTENT_KEY = "freshtune.content_key"
+TRAINING_KEY = "freshtune.training_key"  # of a run: which training it is of, from its first step on
 REPLACED = "freshtune.replaced"
 REASON = "freshtune.promotion_reason"
 PROMOTION = "freshtune.promotion"  # its number, counted over all versions

@@ -10,7 +10,7 @@ from tasks.core.registry.client import quiet
 from tasks.core.store.digests import digest_file, digest_value
 
 CODE = Path(__file__).with_name("served_model.py")
-NEEDS = ("mlflow", "torch", "transformers", "safetensors", "pandas", "jinja2")
+NEEDS = ("mlflow", "torch", "transformers", "peft", "safetensors", "pandas", "jinja2")
 
 
 def package_digest() -> str:

@@ -3,17 +3,19 @@
 This file is copied into every registered model, so it imports nothing of ours.
 """
 
+from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
 import torch
 from mlflow.pyfunc import PythonModel, PythonModelContext
+from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 
 class SupportModel(PythonModel):
-    """A merged model behind its tokenizer's own template."""
+    """A merged model, or a base with its adapter beside it, behind its tokenizer's own template."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the merged model, in 32 bit on a CPU: 16-bit types are slow there."""
@@ -22,6 +24,9 @@ class SupportModel(PythonModel):
         dtype = "auto" if device == "cuda" else torch.float32
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         self.model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=dtype)
+        beside = Path(folder) / "adapter"  # of virtual tokens, which no weight can take in
+        if beside.is_dir():
+            self.model = PeftModel.from_pretrained(self.model, str(beside))
         self.model.to(device).eval()
 
     def predict(

@@ -1,25 +1,46 @@
 """What the registry shows of a version: a description for people, and figures beside the curve of the training."""
 
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Figures = list[tuple[str, float, int]]
+METHODS = {
+    "lora": "LoRA on",
+    "rslora": "Rank-stabilized LoRA on",
+    "dora": "DoRA on",
+    "pissa": "PiSSA on",
+    "prefix": "Prefix tuning on",
+    "prompt": "Prompt tuning on",
+    "full": "All weights of",
+}
+SHOWN = ("loss", "validation_loss", "learning_rate", "gradient_norm", "tokens_per_second", "memory_mib")
 
 
 def describe(
-    base: str, trained: int, steps: int, metrics: Mapping[str, Mapping[str, float]], proof: Mapping[str, Any]
+    method: str,
+    base: str,
+    trained: int,
+    steps: int,
+    metrics: Mapping[str, Mapping[str, float]],
+    proof: Mapping[str, Any],
 ) -> str:
     """Describe a version in words: what it learned from, how much better it is, and that the merge is true.
 
     `trained` counts conversations; `metrics` are the held-out scores by model.
     """
+    place = (
+        f"Merged into the {proof['merged_into']}"
+        if "merged_into" in proof
+        else f"Beside the {proof['beside']}"
+    )
     challenger = metrics["challenger"]
     rivals = [f"{metrics[who]['loss']:.3f} of the {who}" for who in ("base", "champion") if who in metrics]
     return (
-        f"LoRA on {base}, trained on {trained:,} conversations in {steps:,} steps. Held-out loss "
+        f"{METHODS[method]} {base}, trained on {trained:,} conversations in {steps:,} steps. Held-out loss "
         f"{challenger['loss']:.3f} nats per token on {int(challenger['rows']):,} rows, against {' and '.join(rivals)}. "
-        f"Merged into the {proof['merged_into']}: logits differ by at most {proof['max_abs_diff']:.2g}."
+        f"{place}: logits differ by at most {proof['max_abs_diff']:.2g}."
     )
 
 
@@ -54,14 +75,19 @@ def gain_figures(gains: Mapping[str, Mapping[str, float]]) -> Figures:
     return [figure for who, gain in gains.items() for figure in _figures(f"gain_over_{who}", gain)]
 
 
-def times_of(steps: Sequence[Mapping[str, float]], ended: float) -> dict[int, float]:
-    """Say when each step of a training that ended at `ended` was done, in seconds since 1970."""
-    times, at = {}, ended
-    for row in reversed(steps):
-        times[int(row["step"])] = at
-        at -= row["seconds"]
-    times[0] = at
-    return times
+def training_figures(steps: Iterable[Mapping[str, float]]) -> Figures:
+    """Give the curve of a training as metrics."""
+    return [(f"train/{name}", row[name], int(row["step"])) for row in steps for name in SHOWN if name in row]
+
+
+def times_of(steps: Iterable[Mapping[str, float]]) -> dict[int, float]:
+    """Say when each step of a training was done, in seconds since 1970."""
+    return {int(row["step"]): row["time"] for row in steps}
+
+
+def run_name(model: str, began: float) -> str:
+    """Name a run by the model that it makes, and by when it began."""
+    return f"{model} {time.strftime('%Y-%m-%d %H:%M', time.localtime(began))}"
 
 
 def _figures(prefix: str, values: Mapping[str, float]) -> Figures:

@@ -190,9 +190,10 @@ def _sum(summary: RunSummary) -> str:
 
 def _merge(summary: RunSummary) -> str:
     proof = summary.merge
+    place = f"into the {proof['merged_into']}" if "merged_into" in proof else f"beside the {proof['beside']}"
     return (
         f"logits differ by at most {proof['max_abs_diff']:.2g}, {percent(proof['greedy_match'], 2)} of tokens agree "
-        f"(into the {proof['merged_into']})"
+        f"({place})"
     )
 
 

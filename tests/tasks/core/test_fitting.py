@@ -8,12 +8,15 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from accelerate import Accelerator
 from safetensors import SafetensorError
 
@@ -77,6 +80,7 @@ def plan(tiny_base: Path, tokens: Path, tmp_path: Path) -> FitPlan:
         alpha=8,
         dropout=0.1,
         targets=("all-linear",),
+        virtual_tokens=4,
         epochs=20,
         max_steps=12,
         learning_rate=5e-3,
@@ -160,16 +164,93 @@ def test_two_processes_learn_what_one_learns(plan: FitPlan, tmp_path: Path) -> N
     assert losses[1] == pytest.approx(losses[2], abs=2e-4)
 
 
-def test_an_adapter_that_began_in_the_base_goes_on_to_the_same_weights(plan: FitPlan, tmp_path: Path) -> None:
-    pissa = replace(plan, method="pissa", quantization="none")
-    whole = train_here(replace(pissa, work=str(tmp_path / "whole")))
-    train_here(pissa, stop_after=5)
-    again = train_here(pissa)
+SUPERVISE = """
+import sys
+from pathlib import Path
+from tasks.core.errors import HardwareError
+from tasks.core.fitting.launcher import fit
+from tasks.core.fitting.plan import load_plan
+try:
+    fit(load_plan(Path(sys.argv[1])), lambda metrics: print(metrics["step"], flush=True))
+except HardwareError as error:
+    sys.exit(error.message)
+"""
+
+
+def of_training(plan: FitPlan) -> dict[int, bytes]:
+    """Give the processes of a training, torchrun and its ranks, with their command lines."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (entry / "cmdline").read_bytes()
+            if str(plan.work_folder / "plan.json").encode() in words:
+                found[int(entry.name)] = words
+    return found
+
+
+@pytest.mark.parametrize("victim", ["rank", "torchrun", "supervisor"])
+def test_whoever_is_killed_none_of_several_processes_is_left_and_a_checkpoint_is(
+    victim: str, plan: FitPlan, tmp_path: Path
+) -> None:
+    long = replace(plan, processes=2, max_steps=5000, epochs=5000, checkpoint_steps=1)
+    told = tmp_path / "told.json"
+    told.write_text(json.dumps(asdict(long)))
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISE, str(told)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert supervisor.stdout
+    steps = [int(supervisor.stdout.readline()) for _ in range(3)]
+    processes = of_training(long)
+    assert len(processes) == 3
+    agents = {pid for pid, words in processes.items() if b"torch.distributed.run" in words}
+    victims = {"rank": set(processes) - agents, "torchrun": agents, "supervisor": {supervisor.pid}}
+    os.kill(max(victims[victim]), signal.SIGKILL)
+    supervisor.wait(30)
+    deadline = time.monotonic() + 5
+    while of_training(long) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not of_training(long)
+    assert victim == "supervisor" or "was killed" in supervisor.stderr.read()  # type: ignore[union-attr]
+    checkpoint, notes = latest_checkpoint(long.work_folder, long.identity)
+    assert checkpoint is not None
+    assert checkpoint.step >= steps[-1] - 1
+    assert not notes
+
+
+WAYS = [("pissa", "none"), ("prefix", "nf4"), ("prompt", "nf4"), ("full", "none")]
+
+
+@pytest.mark.parametrize(("method", "quantization"), WAYS)
+def test_whatever_is_trained_goes_on_to_the_same_weights(
+    method: str, quantization: str, plan: FitPlan, tmp_path: Path
+) -> None:
+    plan = replace(plan, method=method, quantization=quantization)
+    whole = train_here(replace(plan, work=str(tmp_path / "whole")))
+    train_here(plan, stop_after=5)
+    again = train_here(plan)
     assert all((weight == again.weights[name]).all() for name, weight in whole.weights.items())
     assert all((weight == again.first[name]).all() for name, weight in whole.first.items())
 
 
-def test_gradients_do_not_vanish_in_half_precision(plan: FitPlan, tmp_path: Path) -> None:
+def test_weights_that_are_trained_themselves_stay_in_full_precision(plan: FitPlan, tmp_path: Path) -> None:
+    full = replace(plan, method="full", quantization="none", learning_rate=1e-3)
+    losses = []
+    for dtype in ("bfloat16", "float32"):
+        one = replace(full, dtype=dtype, work=str(tmp_path / dtype))
+        trainer = train_here(one)
+        assert {weight.dtype for weight in trainer.weights.values()} == {torch.float32}
+        losses.append(losses_of(one))
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], abs=0.05)
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_gradients_do_not_vanish_in_half_precision(method: str, plan: FitPlan, tmp_path: Path) -> None:
+    plan = replace(plan, method=method, quantization="none" if method == "full" else "nf4")
     losses = []
     for dtype in ("float16", "float32"):
         one = replace(plan, dtype=dtype, dropout=0.0, max_steps=6, work=str(tmp_path / dtype))
@@ -298,12 +379,14 @@ def test_an_expert_that_was_never_asked_may_stay_as_it_was() -> None:
         check_moved({"a.lora_B": zero, "b.lora_B": zero}, {"a.lora_B": one, "b.lora_B": zero})
 
 
-def test_each_step_down_needs_less_memory_until_none_is_left(plan: FitPlan) -> None:
-    found, now = [], with_less_memory(replace(plan, micro_tokens=100, longest=30))
+@pytest.mark.parametrize("method", ["lora", "prefix"])
+def test_each_step_down_needs_less_memory_until_none_is_left(method: str, plan: FitPlan) -> None:
+    plan = replace(plan, method=method, micro_tokens=100, longest=30)
+    found, now = [], with_less_memory(plan)
     while now is not None:
         found.append((now.micro_tokens, now.gradient_checkpointing))
         now = with_less_memory(now)
-    assert found == [(50, False), (30, False), (30, True)]
+    assert found == [(50, False), (30, False), (30, True)][: 2 if method == "prefix" else 3]
 
 
 def test_checkpoints_come_by_time_too(plan: FitPlan) -> None:

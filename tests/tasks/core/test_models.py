@@ -28,6 +28,7 @@ def adapted(base: Path, quantization: Any = "nf4", **changes: Any) -> Any:
         "alpha": 8,
         "dropout": 0.0,
         "targets": ["all-linear"],
+        "virtual_tokens": 4,
         "seed": 1,
     }
     return attach(load_base(base, quantization).model, **{**values, **changes})
@@ -150,7 +151,7 @@ def merge(base: Path, adapter: Path, target: Path, quantization: Any, dtype: str
     """Merge as the step does; give the logits before."""
     model = adapted_base(base, adapter, quantization, double_quant=True, dtype=dtype)
     before = list(reply_logits(model, ROWS))
-    save_merged(model, target, dtype)
+    save_merged(model, target, dtype, adapter)
     return before
 
 

@@ -8,7 +8,15 @@ import pytest
 
 from tasks.core.registry.client import NOTE, open_registry
 from tasks.core.registry.lineage import CONTENT_KEY
-from tasks.core.report.registry_texts import base_name, describe, gain_figures, note, run_figures, times_of
+from tasks.core.report.registry_texts import (
+    base_name,
+    describe,
+    gain_figures,
+    note,
+    run_figures,
+    times_of,
+    training_figures,
+)
 
 PROOF = {
     "max_abs_diff": 5.6e-05,
@@ -25,7 +33,7 @@ def scores(loss: float) -> dict[str, float]:
 
 def test_a_version_is_described_for_people() -> None:
     metrics = {"base": scores(7.697), "challenger": scores(0.641), "champion": scores(0.7)}
-    text = describe("llama 90b67c9ab0d0", 1444, 232, metrics, PROOF)
+    text = describe("lora", "llama 90b67c9ab0d0", 1444, 232, metrics, PROOF)
 
     assert text == (
         "LoRA on llama 90b67c9ab0d0, trained on 1,444 conversations in 232 steps. Held-out loss 0.641 nats per token "
@@ -37,9 +45,19 @@ def test_a_version_is_described_for_people() -> None:
 
 
 def test_a_version_without_a_champion_is_compared_with_its_base() -> None:
-    text = describe("b", 1, 1, {"base": scores(2.0), "challenger": scores(1.0)}, PROOF)
+    text = describe("full", "b", 1, 1, {"base": scores(2.0), "challenger": scores(1.0)}, PROOF)
 
+    assert text.startswith("All weights of b, trained on")
     assert "against 2.000 of the base. Merged" in text
+
+
+def test_virtual_tokens_are_not_said_to_be_merged() -> None:
+    proof = {**PROOF, "beside": "base"}
+    del proof["merged_into"]
+    text = describe("prefix", "b", 1, 1, {"base": scores(2.0), "challenger": scores(1.0)}, proof)
+
+    assert text.startswith("Prefix tuning on b")
+    assert "Beside the base: logits" in text
 
 
 @pytest.mark.parametrize(
@@ -70,10 +88,11 @@ def test_counts_proofs_and_finite_gains_are_figures() -> None:
     ]
 
 
-def test_the_times_of_steps_lead_back_to_the_beginning() -> None:
-    steps = [{"step": number, "seconds": 2.0} for number in (1, 2, 3)]
+def test_the_curve_of_a_training_has_the_times_of_its_steps() -> None:
+    steps = [{"step": step, "time": 1000.0 + step, "loss": 2.0, "tokens": 9} for step in (1, 2)]
 
-    assert times_of(steps, 1000.0) == {0: 994.0, 1: 996.0, 2: 998.0, 3: 1000.0}
+    assert times_of(steps) == {1: 1001.0, 2: 1002.0}
+    assert training_figures(steps) == [("train/loss", 2.0, 1), ("train/loss", 2.0, 2)]
 
 
 def test_a_run_in_mlflow_began_when_its_training_did_and_says_what_it_is(tmp_path: Path) -> None:

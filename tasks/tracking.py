@@ -1,0 +1,107 @@
+"""Tracking: a training is followed in MLflow while it runs.
+
+It never stops a training, nor makes it wait: what MLflow cannot take now, registration sends.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from tasks.core.errors import FreshtuneError, Stopped
+from tasks.core.registry.client import open_registry
+from tasks.core.registry.lineage import TRAINING_KEY
+from tasks.core.report.registry_texts import run_name, times_of, training_figures
+from tasks.core.settings import RegistrySettings
+from tasks.journal import journal
+
+PACE = 1.0  # seconds between two sendings
+PATIENCE = 10.0  # seconds that the end of a training waits for the last one
+Metrics = Mapping[str, float]
+
+_PLACE: ContextVar[RegistrySettings | None] = ContextVar("freshtune_tracking", default=None)
+
+
+@contextmanager
+def tracked_as(registry: RegistrySettings) -> Iterator[None]:
+    """Let trainings in this context be followed in the experiment of `registry`."""
+    token = _PLACE.set(registry)
+    try:
+        yield
+    finally:
+        _PLACE.reset(token)
+
+
+class Tracking:
+    """One training in MLflow: `tell` it of each step, and it is sent by a thread of its own."""
+
+    def __init__(self, workspace: Path, key: str, registry: RegistrySettings) -> None:
+        self.workspace, self.key, self.registry = workspace, key, registry
+        self.began = time.time()
+        self.problem: FreshtuneError | None = None
+        self.ended_as = ""
+        self.told: SimpleQueue[Metrics] = SimpleQueue()
+        self.thread = Thread(target=self._follow, daemon=True)
+        self.thread.start()
+
+    def tell(self, metrics: Metrics) -> None:
+        """Take the metrics of a step."""
+        self.told.put(metrics)
+
+    def end(self, status: str) -> None:
+        """Send the rest; `status` is what a run is marked as that does not go on to be registered."""
+        self.ended_as = status or "open"
+        self.thread.join(PATIENCE)
+        if self.problem:
+            journal().warnings.append(
+                f"The training could not be followed in MLflow; registration sends its metrics. {self.problem.message}"
+            )
+
+    def _follow(self) -> None:
+        try:
+            client = open_registry(self.workspace)
+            name = run_name(self.registry.name, self.began)
+            run = client.start_run(self.registry.experiment, name, {TRAINING_KEY: self.key}, began=self.began)
+            if client.is_finished(run):  # it is registered already, and its artifact was lost
+                return
+            client.reopen_run(run)
+            with client.machine_watched(run):
+                while not (self.ended_as and self.told.empty()):
+                    steps = self._waiting()
+                    client.log_metrics(run, training_figures(steps), times_of(steps))
+            if self.ended_as != "open":
+                client.finish_run(run, self.ended_as)
+        except FreshtuneError as error:
+            self.problem = error
+
+    def _waiting(self) -> list[Metrics]:
+        """Give the steps of about one pace."""
+        steps, until = list[Metrics](), time.monotonic() + PACE
+        while (left := until - time.monotonic()) > 0 and not (self.ended_as and self.told.empty()):
+            try:
+                steps.append(self.told.get(timeout=min(left, PACE / 10)))
+            except Empty:
+                continue
+        return steps
+
+
+@contextmanager
+def tracking(workspace: Path, key: str) -> Iterator[Tracking | None]:
+    """Follow the training `key` where the context says that trainings are followed."""
+    registry = _PLACE.get()
+    if registry is None:
+        yield None
+        return
+    followed = Tracking(workspace, key, registry)
+    status = "FAILED"
+    try:
+        yield followed
+        status = ""
+    except (Stopped, KeyboardInterrupt):
+        status = "KILLED"
+        raise
+    finally:
+        followed.end(status)
