@@ -19,10 +19,14 @@ def ours(quantization: Any) -> Recipe:
 
         from tasks.core.fitting.child import adapted
         from tasks.core.fitting.loop import Trainer
+        from tasks.core.fitting.memory import settle
+        from tasks.core.model.devices import free_memory
 
         plan = _plan(work, quantization, Path(tempfile.mkdtemp(dir=work.scratch)))
+        rows = map_token_rows(Path(plan.tokens))
+        plan = settle(plan, rows, "cpu", free_memory("cpu")).of(plan)
         _, model = adapted(plan, "cpu")
-        trainer = Trainer(plan, model, map_token_rows(Path(plan.tokens)), Accelerator(cpu=True))
+        trainer = Trainer(plan, model, rows, Accelerator(cpu=True))
         began = time.perf_counter()
         trainer.run(lambda: False)
         return time.perf_counter() - began, model

@@ -1,7 +1,7 @@
 """Measure training on a GPU at the shape of Mistral 7B with random weights: `python tests/benchmarks/gpu_training.py OUT.json`.
 
 No download is needed: speed and memory do not depend on what the weights say. Rows are 2,048 tokens long, half of them
-labelled, so nothing is padding. `--shape tiny` runs the same on a CPU in seconds, to see that the script works.
+labelled, so nothing is padding. Beside each measured peak is what the planner foresaw. `--shape tiny` runs the same on a CPU in seconds, to see that the script works.
 """
 
 import gc
@@ -20,9 +20,10 @@ from transformers import MistralConfig, MistralForCausalLM
 
 from deployments.bench.machine import machine
 from tasks.core.fitting.loop import Trainer
+from tasks.core.fitting.memory import settle
 from tasks.core.fitting.plan import FitPlan, plan_training
 from tasks.core.model.adapters import attach
-from tasks.core.model.devices import compute_dtype, default_device, peak_memory
+from tasks.core.model.devices import compute_dtype, default_device, free_memory, peak_memory
 from tasks.core.model.quantizing import quantize, quantized_layers
 from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
 from tasks.core.tokens.storing import TokenRow, map_token_rows, save_token_rows
@@ -119,9 +120,11 @@ def _measure(case: Case, shape: str) -> dict[str, Any]:
     save_token_rows(
         work / "train.arrow", [TokenRow(str(at), "", "", "", row, length // 2) for at, row in enumerate(ids)]
     )
+    _config(shape).save_pretrained(work)
     plan = _plan(case, work, lora, length)
-    accelerator = Accelerator(cpu=device == "cpu")
-    trainer = Trainer(plan, model, map_token_rows(work / "train.arrow"), accelerator)
+    accelerator, rows = Accelerator(cpu=device == "cpu"), map_token_rows(work / "train.arrow")
+    room = settle(plan, rows, device, free_memory(device))
+    trainer = Trainer(plan, model, rows, accelerator)
     trainer.run(lambda: False)
     steps = [json.loads(line) for line in (work / "metrics.jsonl").read_text().splitlines()][WARM_UP:]
     return {
@@ -129,6 +132,7 @@ def _measure(case: Case, shape: str) -> dict[str, Any]:
         "quantized_share": share,
         "tokens_per_second": round(median(step["tokens_per_second"] for step in steps)),
         "peak_gb": round(peak_memory(accelerator.device) / 1e9, 2),
+        "foreseen_gb": round(room.needed / 1e9, 2),
         "loss": steps[-1]["loss"],
     }
 
@@ -136,20 +140,27 @@ def _measure(case: Case, shape: str) -> dict[str, Any]:
 def _base(case: Case, shape: str, device: str) -> Any:
     """Make random weights on the device, layer by layer in 4 bit where the case says so."""
     compute = compute_dtype("auto", device)
-    config = MistralConfig(
-        **SHAPES[shape], max_position_embeddings=4096, sliding_window=None, tie_word_embeddings=False
-    )
     torch.manual_seed(0)
     torch.set_default_dtype(compute)
     try:
         with torch.device(device):
-            model = MistralForCausalLM(config)
+            model = MistralForCausalLM(_config(shape))
     finally:
         torch.set_default_dtype(torch.float32)
     quantize(model, case.quantization, double_quant=case.double_quant, compute=compute, device=device)  # type: ignore[arg-type]
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()  # a base from files is never whole in 16 bit on the device
     return model.eval()
+
+
+def _config(shape: str) -> MistralConfig:
+    return MistralConfig(
+        **SHAPES[shape],
+        architectures=["MistralForCausalLM"],
+        max_position_embeddings=4096,
+        sliding_window=None,
+        tie_word_embeddings=False,
+    )
 
 
 def _plan(case: Case, work: Path, lora: LoraSettings, length: int) -> FitPlan:

@@ -9,11 +9,12 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import FreshtuneError, ModelError, OutOfMemory
-from tasks.core.fitting.plan import ERROR, FACTS, FitPlan, load_plan
+from tasks.core.fitting.plan import ERROR, FACTS, FitPlan, Room, load_plan, room_of
 from tasks.core.model.loading import LoadedBase
 from tasks.core.model.methods import FULL
 from tasks.core.store.artifacts import disk_full
@@ -44,14 +45,16 @@ def _train(plan: FitPlan) -> int:
 
     from tasks.core.fitting.loop import Trainer
     from tasks.core.model.adapters import save_adapter
-    from tasks.core.model.devices import default_device
+    from tasks.core.model.devices import default_device, peak_memory
     from tasks.core.tokens.storing import map_token_rows
 
     stop_asked = listen()
     accelerator = Accelerator(cpu=default_device() == "cpu")
     _insist_on_processes(plan, accelerator.num_processes)
-    base, model = adapted(plan, str(accelerator.device))
-    trainer = Trainer(plan, model, map_token_rows(Path(plan.tokens)), accelerator)
+    rows = map_token_rows(Path(plan.tokens))
+    room = _room(plan, rows, accelerator)
+    base, model = adapted(room.of(plan), str(accelerator.device))
+    trainer = Trainer(room.of(plan), model, rows, accelerator)
     facts = trainer.run(stop_asked)
     if "stopped_at" in facts:
         return STOPPED
@@ -61,10 +64,32 @@ def _train(plan: FitPlan) -> int:
             "quantized": list(base.quantized),
             "quantized_share": base.quantized_share,
             "dtype": base.dtype,
+            "memory": {**asdict(room), "peak": peak_memory(accelerator.device)},
         }
         (plan.work_folder / FACTS).write_text(json.dumps(facts))
     accelerator.wait_for_everyone()
     return 0
+
+
+def _room(plan: FitPlan, rows: Any, accelerator: Any) -> Room:
+    """Settle once for all processes what goes through the model at once, by the device that has the least."""
+    import torch
+    from accelerate.utils import broadcast_object_list
+
+    from tasks.core.fitting.memory import settle
+    from tasks.core.model.devices import free_memory
+
+    room = None if plan.micro_tokens else room_of(plan)
+    device = accelerator.device
+    free = torch.tensor(free_memory(device, plan.processes), device=device)
+    least = int(accelerator.gather(free).min())
+    if accelerator.is_main_process:
+        room = room or settle(plan, rows, str(device), least)
+        room.save(plan)
+    if plan.processes > 1:
+        (room,) = broadcast_object_list([room])
+    assert room  # noqa: S101 - the main process has settled it
+    return room
 
 
 def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:

@@ -19,7 +19,7 @@ from typing import Any
 from tasks.core import errors
 from tasks.core.errors import FreshtuneError, HardwareError, ModelError, OutOfMemory
 from tasks.core.fitting.child import STOPPED
-from tasks.core.fitting.plan import ERROR, FACTS, LESS, METRICS, FitPlan
+from tasks.core.fitting.plan import ERROR, FACTS, LESS, METRICS, FitPlan, room_of
 from tasks.core.model.methods import PREFIX
 from tasks.core.store.artifacts import full_disk, no_space, says_full
 from tasks.core.store.lifelines import die_with_parent
@@ -27,6 +27,7 @@ from tasks.core.store.syncing import write_whole
 
 MESSAGES = "trainer.log"
 PATIENCE = 20.0  # seconds between asking a trainer to stop and killing it
+KILLS = Path("/proc/vmstat")
 ROOT = Path(__file__).parents[3]
 
 
@@ -48,10 +49,12 @@ def fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dict
         try:
             facts = _fit(plan, on_metric)
         except OutOfMemory:
-            less = with_less_memory(plan)
+            room = room_of(plan)
+            tried = room.of(plan) if room else plan
+            less = with_less_memory(tried)
             if less is None:
                 raise
-            notes = [*notes, _words(plan, less)]
+            notes = [*notes, _words(tried, less)]
             changes = {name: getattr(less, name) for name in ("micro_tokens", "gradient_checkpointing")}
             write_whole(known, json.dumps({"changes": changes, "notes": notes}))
             plan = less
@@ -81,6 +84,7 @@ def _fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dic
         (work / name).unlink(missing_ok=True)
     path = plan.save()
     said_before = (work / MESSAGES).stat().st_size if (work / MESSAGES).exists() else 0
+    kills_before = out_of_memory_kills()
     seen = _Metrics(work / METRICS)
     deadline = time.monotonic() + plan.timeout_minutes * 60
     with _child(plan, path) as process:
@@ -94,7 +98,7 @@ def _fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dic
             time.sleep(0.1)
     seen.tell(on_metric)
     if process.returncode:
-        raise _failure(process.returncode, work, said_before)
+        raise _failure(process.returncode, work, said_before, kills_before)
     facts: dict[str, Any] = json.loads((work / FACTS).read_bytes())
     return facts
 
@@ -169,7 +173,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _failure(code: int, work: Path, said_before: int) -> FreshtuneError:
+def out_of_memory_kills() -> int:
+    """Count the processes that the kernel has killed on this machine because memory ran out; 0 where it does not tell."""
+    words = KILLS.read_text().split() if KILLS.exists() else []
+    return int(words[words.index("oom_kill") + 1]) if "oom_kill" in words else 0
+
+
+def _failure(code: int, work: Path, said_before: int, kills_before: int) -> FreshtuneError:
     told = _told(work / ERROR)
     if told:
         return told
@@ -177,6 +187,11 @@ def _failure(code: int, work: Path, said_before: int) -> FreshtuneError:
     if says_full(said):
         return no_space(work)
     if "Signal 9" in said or code == -signal.SIGKILL:
+        if out_of_memory_kills() > kills_before:
+            return OutOfMemory(
+                "The kernel killed the trainer: there was no memory left.",
+                cure="Lower tokens.max_length or lora.rank, choose a smaller base, or give the machine more memory.",
+            )
         return HardwareError(
             "The trainer was killed, most likely because memory ran out.",
             cure="Start again when there is more: it goes on from the last checkpoint. Or lower training.micro_tokens, "

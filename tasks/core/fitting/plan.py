@@ -1,11 +1,11 @@
 """All that a trainer needs to know, as one JSON file that parent and child share."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from tasks.core.model.devices import default_device, tokens_at_once
 from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
+from tasks.core.store.syncing import write_whole
 from tasks.core.tokens.storing import longest_row
 
 PLAN = "plan.json"
@@ -13,13 +13,14 @@ METRICS = "metrics.jsonl"
 FACTS = "training.json"
 ERROR = "error.json"
 LESS = "less_memory.json"
+ROOM = "memory.json"
 
 
 @dataclass(frozen=True)
 class FitPlan:
     """One training: where its inputs are, where its results go, and every number that shapes it.
 
-    `micro_tokens` go through the model at once, at least one row; `longest` is the longest row, in tokens. `identity` tells this training from every other, wherever its folders are. `work` keeps checkpoints, metrics and messages across restarts; `output` receives the finished adapter.
+    `micro_tokens` go through the model at once, at least one row; 0 leaves that to the trainer's device; `longest` is the longest row, in tokens. `identity` tells this training from every other, wherever its folders are. `work` keeps checkpoints, metrics and messages across restarts; `output` receives the finished adapter.
     """
 
     identity: str
@@ -73,6 +74,38 @@ class FitPlan:
         return path
 
 
+@dataclass(frozen=True)
+class Room:
+    """What goes through a model at once, whether activations are computed twice, and what that needs of what is free.
+
+    `needed` and `free` are bytes on the device; the first is foreseen.
+    """
+
+    micro_tokens: int
+    gradient_checkpointing: bool
+    needed: int
+    free: int
+
+    def of(self, plan: FitPlan) -> FitPlan:
+        """Give a plan that goes by it."""
+        return replace(
+            plan, micro_tokens=self.micro_tokens, gradient_checkpointing=self.gradient_checkpointing
+        )
+
+    def save(self, plan: FitPlan) -> None:
+        """Leave it for the next start of the same training, which is to take the same pieces, and for the parent."""
+        write_whole(plan.work_folder / ROOM, json.dumps({"identity": plan.identity, "room": asdict(self)}))
+
+
+def room_of(plan: FitPlan) -> Room | None:
+    """Give what a start of this training left, if one did."""
+    try:
+        told = json.loads((plan.work_folder / ROOM).read_bytes())
+    except FileNotFoundError:
+        return None
+    return Room(**told["room"]) if told["identity"] == plan.identity else None
+
+
 def plan_training(
     model: ModelSettings,
     lora: LoraSettings,
@@ -85,10 +118,7 @@ def plan_training(
     work: Path,
     pad_id: int,
 ) -> FitPlan:
-    """Plan a training as settings say, in `work`; what they leave to the device is decided here."""
-    settled = {
-        "micro_tokens": training.micro_tokens or tokens_at_once(default_device(), training.batch_tokens)
-    }
+    """Plan a training as settings say, in `work`."""
     return FitPlan(
         identity=identity,
         base=str(base.absolute()),
@@ -100,7 +130,7 @@ def plan_training(
         longest=longest_row(tokens),
         **model.model_dump(include={"quantization", "double_quant", "dtype", "attention"}),
         **lora.model_dump(),
-        **{**training.model_dump(), **settled},
+        **training.model_dump(),
     )
 
 

@@ -35,6 +35,8 @@ def attach(
     import torch
     from peft import get_peft_model
 
+    from tasks.core.model.low_rank import quicken
+
     torch.manual_seed(seed)
     if method == PISSA and model.dtype != torch.float32:
         raise ModelError(
@@ -62,6 +64,7 @@ def attach(
             adapted = get_peft_model(model, config)
     if method == PREFIX:
         begin_prefix(adapted)
+    quicken(adapted)
     _check_count(adapted, method, rank)
     return adapted
 
@@ -104,13 +107,20 @@ def load_adapter(model: Any, folder: Path) -> Any:
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors import safe_open
 
+    from tasks.core.model.low_rank import quicken
+
     with safe_open(folder / WEIGHTS, framework="numpy") as file:
         stored = set(file.keys())
     if json.loads((folder / CONFIG).read_bytes())["peft_type"] == WHOLE:
         _check_places(set(dict(model.named_parameters())), stored)
         return _load_whole(model, folder)
-    adapted = PeftModel.from_pretrained(model, str(folder)).eval()
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message=".*is_gradient_checkpointing"
+        )  # peft asks by its former name
+        adapted = PeftModel.from_pretrained(model, str(folder)).eval()
     _check_places(set(get_peft_model_state_dict(adapted, save_embedding_layers=False)), stored)
+    quicken(adapted)
     return adapted
 
 

@@ -3,6 +3,8 @@
 import resource
 from typing import Any
 
+import psutil
+
 CPU_TOKENS = 1024
 """Padded tokens at once on a CPU: the activations of a layer stay in its caches. Of 512 to 4096, 1024 trained fastest at
 each of three sizes (1.3, 4.2 and 11.6 million weights on two cores): by 42, 17 and 11 % over 4096."""
@@ -42,6 +44,15 @@ def peak_memory(device: Any) -> int:
     if torch.device(device).type == "cpu":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return int(torch.cuda.max_memory_allocated(device))
+
+
+def free_memory(device: Any, processes: int = 1) -> int:
+    """Give the bytes that this process may use on a device; `processes` share a CPU's."""
+    import torch
+
+    if torch.device(device).type == "cpu":
+        return int(psutil.virtual_memory().available // processes)
+    return int(torch.cuda.mem_get_info(torch.device(device))[0])
 
 
 def release_memory() -> None:

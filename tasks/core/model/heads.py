@@ -74,13 +74,14 @@ def summed_loss(logits: torch.Tensor, wanted: torch.Tensor, weights: torch.Tenso
 
 
 def headless_loss(
-    hidden: torch.Tensor, head: nn.Linear, wanted: torch.Tensor, weights: torch.Tensor
+    hidden: torch.Tensor, head: nn.Linear, wanted: torch.Tensor, weights: torch.Tensor, device: str = ""
 ) -> torch.Tensor:
     """Give the same from hidden states and a frozen head; never more than a bounded number of logits are in memory.
 
-    The gradient, where one is wanted, is computed with the loss, while the logits are there.
+    The gradient, where one is wanted, is computed with the loss, while the logits are there. How many there may be goes by
+    `device`, or by where the hidden states are.
     """
-    rows = max(logits_at_once(hidden.device) // head.out_features, 1)
+    rows = max(logits_at_once(device or hidden.device) // head.out_features, 1)
     total: torch.Tensor = _HeadlessLoss.apply(hidden, head.weight, head.bias, wanted, weights, rows)
     return total
 

@@ -106,6 +106,8 @@ def begin_prefix(adapted: Any) -> None:
     from transformers import DynamicCache
 
     config, base = adapted.active_peft_config, adapted.get_base_model()
+    if base.device.type == "meta":  # a blank model has no values to begin with
+        return
     size = base.get_input_embeddings().num_embeddings
     ids = torch.randint(0, size, (1, config.num_virtual_tokens)).to(base.device)
     with torch.no_grad():

@@ -84,6 +84,18 @@ def packed_layer(
     return made
 
 
+def blank_layer(layer: Any, quantization: Quantization, compute: Any) -> tuple[Any, tuple[int, int]]:
+    """Make a quantized layer in place of `layer` that waits for its weight, and give the shape [out, in] that this has."""
+    shape = tuple(layer.weight.shape)
+    inputs, outputs = shape if isinstance(layer, Conv1D) else shape[::-1]
+    made = (
+        _four_bit(inputs, outputs, layer.bias, compute, "meta")
+        if quantization == "nf4"
+        else _eight_bit(inputs, outputs, layer.bias, "meta")
+    )
+    return made, (outputs, inputs)
+
+
 def hold_unpacked(model: Any, compute: Any) -> None:
     """Unpack 4-bit layers to what they compute with, bit for bit, where memory has room for all of it twice.
 

@@ -11,7 +11,7 @@ from tasks.core.report import data_parts
 from tasks.core.report.samples import shown_samples
 from tasks.core.report.summary import RunSummary
 from tasks.core.report.tables import WORDS, change, evaluation_table, figure_of, headline, interval
-from tasks.core.report.wording import clock, percent, spoken, value_of
+from tasks.core.report.wording import clock, percent, size, spoken, value_of
 
 TEMPLATE = Path(__file__).with_name("page.html")
 NUMBER: Callable[[Any], str] = "{:,}".format
@@ -134,6 +134,7 @@ def _facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:
         "resumed_from": ("resumed", lambda value: f"from step {value:,}" if value else "no"),
         "watched": ("rows watched, not trained on", _watched_words),
         "micro_tokens": ("tokens at once", NUMBER),
+        "memory": ("memory of a step, foreseen", _memory_words),
         "processes": ("processes", str),
         "dtype": ("compute type", str),
     }
@@ -141,6 +142,12 @@ def _facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:
     known = "quantized" in training or "quantized_layers" in training
     layers = f"{quantized:,}" + (f" ({percent(share)} of their weights)" if share is not None else "")
     return [*facts, ("quantized layers", layers)] if known else facts
+
+
+def _memory_words(memory: Mapping[str, Any]) -> str:
+    """Say what a training was foreseen to need of what was free, and how it was made to fit."""
+    twice = "; activations are computed twice" if memory["gradient_checkpointing"] else ""
+    return f"{size(memory['needed'])} of {size(memory['free'])} free{twice}"
 
 
 def _watched_words(watched: Mapping[str, Any]) -> str:

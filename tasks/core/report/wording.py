@@ -54,6 +54,11 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{0 if share in (0, 1) else digits}f} %"
 
 
+def size(count: int) -> str:
+    """Give a number of bytes as `3.1 GiB`, or below one of them as `512 MiB`."""
+    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{count / 2**20:,.0f} MiB"
+
+
 def clock(seconds: float) -> str:
     """Give a duration the way a clock would: `4.2 s`, `3 min 05 s`, `2 h 10 min`."""
     if seconds < 59.95:

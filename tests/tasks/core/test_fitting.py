@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -21,7 +22,7 @@ from accelerate import Accelerator
 from safetensors import SafetensorError
 
 from tasks.core.errors import DiskFull, FreshtuneError, HardwareError, ModelError, OutOfMemory, Stopped
-from tasks.core.fitting import child
+from tasks.core.fitting import child, launcher
 from tasks.core.fitting.checkpoints import Checkpoint, latest_checkpoint, save_checkpoint
 from tasks.core.fitting.guards import (
     check_difference,
@@ -34,75 +35,11 @@ from tasks.core.fitting.guards import (
 )
 from tasks.core.fitting.launcher import MESSAGES, ROOT, _failure, fit, with_less_memory
 from tasks.core.fitting.loop import Trainer
-from tasks.core.fitting.plan import ERROR, METRICS, FitPlan
+from tasks.core.fitting.plan import ERROR, METRICS, FitPlan, Room
 from tasks.core.fitting.schedule import learning_rate, plan_steps
 from tasks.core.fitting.watching import part_rows
 from tasks.core.model.adapters import adapter_digest
 from tasks.core.tokens.storing import TokenRow, map_token_rows, save_token_rows
-
-
-@pytest.fixture(scope="module")
-def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    draw = random.Random(1)
-    path = tmp_path_factory.mktemp("rows") / "train.arrow"
-    rows = [
-        TokenRow(
-            str(row),
-            f"{row // 3:016x}",
-            "en",
-            "p",
-            [draw.randrange(3, 90) for _ in range(draw.randrange(8, 30))],
-            4,
-        )
-        for row in range(60)
-    ]
-    save_token_rows(path, rows)
-    return path
-
-
-@pytest.fixture
-def plan(tiny_base: Path, tokens: Path, tmp_path: Path) -> FitPlan:
-    (tmp_path / "work").mkdir()
-    return FitPlan(
-        identity="this training",
-        base=str(tiny_base),
-        base_identity="base",
-        tokens=str(tokens),
-        output=str(tmp_path / "out"),
-        work=str(tmp_path / "work"),
-        pad_id=2,
-        quantization="nf4",
-        double_quant=True,
-        dtype="auto",
-        attention="sdpa",
-        method="lora",
-        rank=4,
-        alpha=8,
-        dropout=0.1,
-        targets=("all-linear",),
-        virtual_tokens=4,
-        epochs=20,
-        max_steps=12,
-        learning_rate=5e-3,
-        schedule="cosine",
-        warmup=0.1,
-        weight_decay=0.01,
-        clip=1.0,
-        batch_tokens=300,
-        batch_rows=0,
-        accumulation=2,
-        micro_tokens=300,
-        longest=30,
-        seed=0,
-        validation=0.0,
-        validation_steps=3,
-        patience=0,
-        checkpoint_steps=4,
-        checkpoint_minutes=10,
-        gradient_checkpointing=False,
-        processes=1,
-        timeout_minutes=5,
-    )
 
 
 def nothing(_metrics: Mapping[str, float]) -> None:
@@ -353,8 +290,27 @@ def test_when_memory_runs_out_a_new_process_goes_on_with_less(plan: FitPlan, tmp
     assert facts["micro_tokens"] == 40_500
     assert facts["resumed_from"] >= 1
     assert "went on with 40,500" in facts["notes"][0]
-    assert fit(large, nothing)["micro_tokens"] == 40_500  # as the next start knows
     assert len(losses_of(large)) == 4
+
+
+def test_what_little_memory_there_was_is_known_to_the_next_start(
+    plan: FitPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def short_of_memory(now: FitPlan, _on_metric: object) -> dict[str, Any]:
+        tried.append(now.micro_tokens)
+        if now.micro_tokens > 100:
+            raise OutOfMemory("None left.", cure="Wait.")
+        return {"notes": []}
+
+    monkeypatch.setattr(launcher, "_fit", short_of_memory)
+    small = replace(plan, micro_tokens=0)
+    Room(300, gradient_checkpointing=False, needed=1, free=1).save(small)  # as the first trainer settles it
+    assert len(fit(small, nothing)["notes"]) == 2
+    assert tried == [0, 150, 75]
+    assert len(fit(small, nothing)["notes"]) == 2
+    assert tried[3:] == [75]
 
 
 @pytest.mark.parametrize(("share", "told"), [(0.01, "none"), (0.5, "all")])
@@ -460,7 +416,7 @@ def test_what_the_trainer_ran_out_of_reaches_the_parent(
     monkeypatch.setattr(child, "_train", fail)
     assert child.main(plan.save()) == 1
     (plan.work_folder / MESSAGES).touch()
-    assert type(_failure(1, plan.work_folder, 0)) is kind
+    assert type(_failure(1, plan.work_folder, 0, 0)) is kind
 
 
 @pytest.mark.parametrize(
@@ -470,15 +426,36 @@ def test_an_error_that_a_full_disk_cut_off_is_still_told(left: bytes, plan: FitP
     work = plan.work_folder
     (work / ERROR).write_bytes(left)
     (work / MESSAGES).write_text("OSError: [Errno 28] No space left on device\n")
-    assert isinstance(_failure(1, work, 0), DiskFull)
+    assert isinstance(_failure(1, work, 0, 0), DiskFull)
     assert (
-        _failure(1, work, (work / MESSAGES).stat().st_size).message == "The trainer ended with exit code 1."
+        _failure(1, work, (work / MESSAGES).stat().st_size, 0).message
+        == "The trainer ended with exit code 1."
     )
 
 
 def test_a_killed_trainers_cure_does_not_promise_too_much(plan: FitPlan) -> None:
     (plan.work_folder / MESSAGES).touch()
-    assert "another training and begins anew" in _failure(-signal.SIGKILL, plan.work_folder, 0).cure
+    many = 10**9  # more than the kernel has ever killed here
+    killed = _failure(-signal.SIGKILL, plan.work_folder, 0, many)
+    assert type(killed) is HardwareError
+    assert "another training and begins anew" in killed.cure
+
+
+def test_a_trainer_that_the_kernel_killed_for_memory_is_known(
+    plan: FitPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (plan.work_folder / MESSAGES).touch()
+    counter = tmp_path / "vmstat"
+    counter.write_text("pgfault 12\noom_kill 4\nswap_ra 0\n")
+    monkeypatch.setattr(launcher, "KILLS", counter)
+    assert type(_failure(-signal.SIGKILL, plan.work_folder, 0, 3)) is OutOfMemory  # a rung of the ladder
+    assert type(_failure(-signal.SIGKILL, plan.work_folder, 0, 4)) is HardwareError
+    monkeypatch.setattr(launcher, "KILLS", tmp_path / "none")
+    assert launcher.out_of_memory_kills() == 0
+
+
+def test_the_kernel_of_this_machine_tells_of_its_kills() -> None:
+    assert "oom_kill" in launcher.KILLS.read_text()
 
 
 def checkpoint(step: int) -> Checkpoint:

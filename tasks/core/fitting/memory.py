@@ -1,0 +1,214 @@
+"""The memory planner: what a training needs at once, foreseen from shapes, and how much of it goes through at once.
+
+One step of the training is taken with blank weights, and every tensor that comes to life or dies in it is counted. Layers
+are alike, so two short models tell of a long one.
+"""
+
+import weakref
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from tasks.core.errors import HardwareError
+from tasks.core.fitting.plan import FitPlan, Room
+from tasks.core.model.adapters import attach, trainable_parameters
+from tasks.core.model.blank import blank_attention, blank_base, held_tensors, layer_count
+from tasks.core.model.devices import compute_dtype, tokens_at_once
+from tasks.core.model.heads import head_only_at, headless_loss, no_head, summed_loss
+from tasks.core.model.methods import FULL, PISSA, PREFIX
+
+SHORT = (2, 4)  # layers of the two short models
+GRAIN = 512  # bytes that a GPU's allocator rounds up to
+EXTRA = 64 * 2**20  # bytes that the libraries of a GPU hold for themselves
+USABLE = 0.92  # of what is free; the rest is lost between pieces of other sizes
+LESS = 0.95  # of the tokens at once, from one try to the next
+MOMENTS = 8  # bytes of the optimizer for each trainable parameter
+ops = torch.ops.aten
+
+
+class AllocationCount(TorchDispatchMode):
+    """Count the bytes of all tensors that operations give, for as long as they live: `live` now, `peak` at most.
+
+    Of a blank model, which has no values to ask, `chosen` positions are those that a mask stands for, and `busy_share` of
+    all (token, place) pairs are one expert's.
+    """
+
+    def __init__(self, chosen: int = 0, busy_share: float = 1.0) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+        self.chosen, self.busy_share = chosen, busy_share
+        self.known: set[int] = set()
+
+    def add(self, tensor: torch.Tensor) -> None:
+        """Count a tensor's storage, once."""
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, -(-storage.nbytes() // GRAIN) * GRAIN  # noqa: SLF001 - its identity
+        if key in self.known:
+            return
+        self.known.add(key)
+        self.live += size
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._forget, key, size)
+
+    def _forget(self, key: int, size: int) -> None:
+        self.known.discard(key)
+        self.live -= size
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation and count what it gives."""
+        blank = args and isinstance(args[0], torch.Tensor) and args[0].is_meta
+        assumed = self._assumed(func, args) if blank else None
+        given = func(*args, **(kwargs or {})) if assumed is None else assumed
+        for one in tree_leaves(given):
+            if isinstance(one, torch.Tensor):
+                self.add(one)
+        return given
+
+    def _assumed(self, func: Any, args: Any) -> Any:
+        """Give the result of an operation whose shape depends on values; None for others."""
+        first = args[0]
+        if func is ops._local_scalar_dense.default:  # noqa: SLF001 - `bool(tensor)` asks whether rows are not packed
+            return True
+        if func is ops.nonzero.default:  # tokens go to all experts alike
+            return first.new_empty(
+                max(round(first.numel() * self.busy_share), 1), first.dim(), dtype=torch.int64
+            )
+        if func is ops.index.Tensor and args[1][0] is not None and args[1][0].dtype == torch.bool:
+            return first.new_empty(self.chosen, *first.shape[args[1][0].dim() :])
+        if func is torch.ops.bitsandbytes.int8_vectorwise_quant.default:  # without outliers
+            return torch.empty_like(first, dtype=torch.int8), first.new_empty(len(first)), None
+        if func is torch.ops.bitsandbytes.int8_mixed_scaled_mm.default:
+            return first.new_empty(len(first), len(args[2])), None
+        return None
+
+
+def settle(plan: FitPlan, rows: Any, device: str, free: int) -> Room:
+    """Choose how much of a batch goes through the model at once: as much as fits, with checkpointing where nothing does else.
+
+    `rows` are the token rows, `free` the bytes that the device has for it. What a plan says itself is kept. Raises
+    `HardwareError` when the least there is does not fit.
+    """
+    lengths = [len(ids) for ids in rows["ids"]]
+    labelled = [length - prompt for length, prompt in zip(lengths, rows["prompt_length"], strict=True)]
+    longest, usable = max(lengths), int(USABLE * free)
+    share = max(part / whole for part, whole in zip(labelled, lengths, strict=True))
+    ways = [plan.gradient_checkpointing]
+    if (
+        not plan.gradient_checkpointing and plan.method != PREFIX
+    ):  # which is lost where activations are recomputed
+        ways.append(True)
+    wanted = plan.micro_tokens or tokens_at_once(device, plan.batch_tokens)
+    least = 0
+    for checkpointing in ways:
+        way = replace(plan, gradient_checkpointing=checkpointing)
+        need = needed(way, wanted, longest, share, device)
+        if plan.micro_tokens or need <= usable:
+            return Room(wanted, checkpointing, need, free)
+        least = needed(way, longest, longest, share, device)
+        if least <= usable:
+            slope = (need - least) / (wanted - longest)  # a guess: what is laid in rows is not a line
+            fitting = longest + int((usable - least) / slope)
+            while (need := needed(way, fitting, longest, share, device)) > usable:
+                fitting = max(int(LESS * fitting), longest)
+            return Room(fitting, checkpointing, need, free)
+    raise HardwareError(
+        f"This training needs {least / 2**30:.1f} GiB for a row of {longest:,} tokens, and {device} has "
+        f"{free / 2**30:.1f} GiB free.",
+        cure=_cure(plan),
+    )
+
+
+def needed(plan: FitPlan, tokens: int, longest: int, labelled_share: float, device: str) -> int:
+    """Foresee the most bytes that a step of a plan holds on a device with `tokens` at once."""
+    layers = layer_count(Path(plan.base))
+    short, long = SHORT if layers > SHORT[1] else (layers, layers)
+    first = _peak(plan, short, tokens, longest, labelled_share, device)
+    if short == long:
+        return first
+    slope = (_peak(plan, long, tokens, longest, labelled_share, device) - first) / (long - short)
+    return round(first + slope * (layers - short))
+
+
+def _peak(plan: FitPlan, layers: int, tokens: int, longest: int, labelled_share: float, device: str) -> int:
+    on_cpu = torch.device(device).type == "cpu"
+    compute = compute_dtype("float32" if plan.method == FULL else plan.dtype, device)
+    quantization = "none" if on_cpu and plan.quantization == "nf4" else plan.quantization  # unpacked once
+    base = blank_base(
+        Path(plan.base),
+        layers,
+        quantization=quantization,  # type: ignore[arg-type]
+        double_quant=plan.double_quant,
+        compute=compute,
+        attention=plan.attention,
+    )
+    if plan.gradient_checkpointing:
+        base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        base.enable_input_require_grads()
+    model = attach(
+        base,
+        method="lora" if plan.method == PISSA else plan.method,  # whose beginning needs values
+        rank=plan.rank,
+        alpha=plan.alpha,
+        dropout=plan.dropout,
+        targets=plan.targets,
+        virtual_tokens=plan.virtual_tokens,
+        seed=0,
+    ).train()
+    weights = list(trainable_parameters(model).values())
+    if tokens < plan.batch_tokens * plan.accumulation:  # gradients of the pieces before are there already
+        for weight in weights:
+            weight.grad = torch.empty_like(weight)
+    rows = max(tokens // longest, 1)
+    length = max(tokens // rows, longest)
+    labelled = max(round(rows * length * labelled_share), 1)
+    with blank_attention(device), AllocationCount(labelled, _busy_share(base.config)) as count:
+        for tensor in [*held_tensors(model), *(weight.grad for weight in weights if weight.grad is not None)]:
+            count.add(tensor)
+        _step(model, (rows, length), labelled, device)
+    trained = sum(weight.numel() for weight in weights)
+    return count.peak + MOMENTS * trained + (0 if on_cpu else EXTRA)
+
+
+def _step(model: Any, shape: tuple[int, int], labelled: int, device: str) -> None:
+    """Go through a model and back, as the loop does, with ids [rows, time] of which some are `labelled`."""
+    ids = torch.empty(shape, dtype=torch.int64, device="meta")
+    chosen = torch.empty(shape, dtype=torch.bool, device="meta")
+    wanted = torch.empty(labelled, dtype=torch.int64, device="meta")
+    weights = torch.empty(labelled, device="meta")
+    head = model.get_output_embeddings()
+    if _may_be_bare(model, head):
+        with no_head(model, chosen):
+            hidden = model(input_ids=ids, use_cache=False).logits
+        loss = headless_loss(hidden, head, wanted, weights, device)
+    else:
+        with head_only_at(model, chosen):
+            logits = model(input_ids=ids, use_cache=False).logits
+        loss = summed_loss(logits, wanted, weights)
+    loss.backward()
+
+
+def _may_be_bare(model: Any, head: Any) -> bool:
+    """Say whether logits are the frozen head's own; there are no values to ask the model itself with."""
+    capped = getattr(model.config, "final_logit_softcapping", None)
+    return type(head) is nn.Linear and not head.weight.requires_grad and capped is None
+
+
+def _busy_share(config: Any) -> float:
+    """Give the share of all (token, place) pairs that are one expert's."""
+    experts = getattr(config, "num_local_experts", None) or getattr(config, "num_experts", None) or 1
+    return 1 / int(experts)
+
+
+def _cure(plan: FitPlan) -> str:
+    ways = ["tokens.max_length"]
+    if plan.method != FULL:
+        ways.append("lora.rank")
+    smaller = f"Lower {' or '.join(ways)}, choose a smaller base, or give the device more memory."
+    if plan.quantization == "none" and plan.method not in {FULL, PISSA}:
+        return f"Set model.quantization=nf4. {smaller}"
+    return smaller

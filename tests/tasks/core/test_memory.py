@@ -1,0 +1,197 @@
+"""The memory planner: what it foresees is what a step with real weights holds, for every family, method and quantization."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_families import FAMILIES, model_of, save_base
+
+from tasks.core.errors import HardwareError
+from tasks.core.fitting import memory
+from tasks.core.fitting.child import adapted
+from tasks.core.fitting.memory import AllocationCount, needed, settle
+from tasks.core.fitting.plan import FitPlan, Room, room_of
+from tasks.core.model.adapters import attach, trainable_parameters
+from tasks.core.model.blank import held_tensors
+from tasks.core.model.experts import unfuse_experts
+from tasks.core.model.heads import head_only_at, headless_loss, no_head, summed_loss
+from tasks.core.model.quantizing import quantize
+
+WAYS = [
+    ("nf4", "lora", False),
+    ("nf4", "lora", True),
+    ("int8", "lora", False),
+    ("none", "dora", False),
+    ("none", "full", False),
+    ("nf4", "prefix", False),
+    ("nf4", "prompt", False),
+]
+ROWS, LENGTH = 8, 128
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {family: save_base(tmp_path_factory.mktemp("base"), family) for family in FAMILIES}
+
+
+def held_at_most(plan: FitPlan) -> int:
+    """Take a real step of 8 rows, the second half of each labelled, and count what it holds at most."""
+    _, model = adapted(plan, "cpu")
+    model.train()
+    weights = list(trainable_parameters(model).values())
+    for weight in weights:
+        weight.grad = torch.zeros_like(weight)
+    ids, chosen = torch.randint(0, 97, (ROWS, LENGTH)), torch.zeros(ROWS, LENGTH, dtype=torch.bool)
+    chosen[:, LENGTH // 2 :] = True
+    wanted, each = torch.randint(0, 97, (ROWS * LENGTH // 2,)), torch.ones(ROWS * LENGTH // 2)
+    head = model.get_output_embeddings()
+    with AllocationCount() as count:
+        for tensor in [*held_tensors(model), *(weight.grad for weight in weights)]:
+            count.add(tensor)
+        if memory._may_be_bare(model, head):
+            with no_head(model, chosen):
+                hidden = model(input_ids=ids, use_cache=False).logits
+            loss = headless_loss(hidden, head, wanted, each)
+        else:
+            with head_only_at(model, chosen):
+                logits = model(input_ids=ids, use_cache=False).logits
+            loss = summed_loss(logits, wanted, each)
+        loss.backward()  # type: ignore[no-untyped-call]
+    return count.peak + 8 * sum(weight.numel() for weight in weights)
+
+
+@pytest.mark.parametrize(("quantization", "method", "checkpointing"), WAYS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_a_step_holds_is_foreseen_to_a_hundredth(
+    family: str, quantization: str, method: str, checkpointing: bool, plan: FitPlan, bases: dict[str, Path]
+) -> None:
+    mine = replace(
+        plan,
+        base=str(bases[family]),
+        quantization=quantization,
+        method=method,
+        gradient_checkpointing=checkpointing,
+        attention="auto",
+        dropout=0.0,
+        batch_tokens=4096,
+    )
+    foreseen = needed(mine, ROWS * LENGTH, LENGTH, 0.5, "cpu")
+    assert foreseen == pytest.approx(held_at_most(mine), rel=0.01)
+
+
+def test_a_long_model_is_foreseen_from_two_short_ones(
+    plan: FitPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "llama", FAMILIES["llama"] | {"num_hidden_layers": 9})
+    mine = replace(plan, base=str(save_base(tmp_path / "base", "llama")), batch_tokens=4096, dropout=0.0)
+    assert needed(mine, ROWS * LENGTH, LENGTH, 0.5, "cpu") == pytest.approx(held_at_most(mine), rel=0.01)
+
+
+@pytest.fixture
+def large(plan: FitPlan) -> FitPlan:
+    return replace(plan, micro_tokens=0, batch_tokens=1024, dropout=0.0)
+
+
+@pytest.fixture
+def rows() -> dict[str, Any]:
+    draw = random.Random(1)
+    ids = [[7] * draw.randrange(8, 33) for _ in range(50)] + [[7] * 32]
+    return {"ids": ids, "prompt_length": [4] * len(ids)}
+
+
+def test_as_much_as_fits_goes_through_at_once(large: FitPlan, rows: dict[str, Any]) -> None:
+    whole = settle(large, rows, "cpu", 10**10)
+    assert (whole.micro_tokens, whole.gradient_checkpointing) == (1024, False)
+
+    part = settle(large, rows, "cpu", int(0.6 * whole.needed / memory.USABLE))
+    assert 32 <= part.micro_tokens < 700
+    assert not part.gradient_checkpointing
+    assert part.needed <= 0.6 * whole.needed < 1.1 * part.needed
+
+    least = settle(replace(large, micro_tokens=32), rows, "cpu", 0).needed
+    tight = settle(large, rows, "cpu", int(0.97 * least / memory.USABLE))
+    assert tight.gradient_checkpointing
+    assert tight.needed <= 0.97 * least
+
+
+@pytest.mark.parametrize(
+    ("method", "quantization", "cure"),
+    [
+        ("lora", "none", "Set model.quantization=nf4."),
+        ("lora", "nf4", "Lower tokens"),
+        ("full", "none", "Lower tokens"),
+    ],
+)
+def test_what_cannot_fit_is_refused_before_it_begins(
+    method: str, quantization: str, cure: str, large: FitPlan, rows: dict[str, Any]
+) -> None:
+    mine = replace(large, method=method, quantization=quantization)
+    with pytest.raises(HardwareError, match=r"needs 0\.0 GiB for a row of 32 tokens, and cpu has") as refused:
+        settle(mine, rows, "cpu", 1000)
+    assert refused.value.cure.startswith(cure)
+
+
+def test_a_prefix_is_never_made_to_fit_by_checkpointing(large: FitPlan, rows: dict[str, Any]) -> None:
+    prefix = replace(large, method="prefix")
+    least = settle(replace(prefix, micro_tokens=32), rows, "cpu", 0).needed
+    with pytest.raises(HardwareError):
+        settle(prefix, rows, "cpu", int(0.97 * least / memory.USABLE))
+
+
+def test_what_a_person_has_set_is_kept(large: FitPlan, rows: dict[str, Any]) -> None:
+    room = settle(replace(large, micro_tokens=500), rows, "cpu", 1000)
+    assert (room.micro_tokens, room.gradient_checkpointing) == (500, False)
+
+
+def test_the_next_start_takes_the_same_pieces(large: FitPlan) -> None:
+    assert room_of(large) is None
+    Room(640, gradient_checkpointing=True, needed=1, free=2).save(large)
+    room = room_of(large)
+    assert room is not None
+    assert (room.of(large).micro_tokens, room.of(large).gradient_checkpointing) == (640, True)
+    assert room_of(replace(large, identity="another")) is None
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4", "int8"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_low_rank_layers_compute_what_those_of_peft_do(
+    family: str, quantization: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for quick in (False, True):
+        if not quick:
+            monkeypatch.setattr("tasks.core.model.low_rank.quicken", lambda _adapted: None)
+        model = model_of(family)
+        unfuse_experts(model)
+        quantize(model, quantization, double_quant=True, compute=torch.float32, device="cpu")
+        model = attach(
+            model,
+            method="rslora",
+            rank=4,
+            alpha=7,
+            dropout=0.0,
+            targets=["all-linear"],
+            virtual_tokens=1,
+            seed=0,
+        ).train()
+        torch.manual_seed(3)
+        for weight in trainable_parameters(model).values():
+            weight.data += 0.05 * torch.randn_like(weight)
+        torch.manual_seed(4)  # of the base's own dropout
+        logits = model(input_ids=torch.tensor([list(range(3, 40))]), use_cache=False).logits
+        logits.square().mean().backward()
+        found.append([logits.detach(), *(weight.grad for weight in trainable_parameters(model).values())])
+        monkeypatch.undo()
+    assert all(torch.allclose(one, other, rtol=1e-4, atol=1e-6) for one, other in zip(*found, strict=True))
+
+
+def test_low_rank_layers_keep_what_they_are_given_once(plan: FitPlan) -> None:
+    """In 16 bit, peft's own layers keep a copy of it in 32."""
+    half = replace(plan, dtype="bfloat16", quantization="none", dropout=0.0, batch_tokens=4096)
+    foreseen = needed(half, ROWS * LENGTH, LENGTH, 0.5, "cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.core.model.low_rank.quicken", lambda _adapted: None)
+        assert needed(half, ROWS * LENGTH, LENGTH, 0.5, "cpu") > 1.2 * foreseen
