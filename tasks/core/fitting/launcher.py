@@ -49,7 +49,7 @@ def fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dict
         try:
             facts = _fit(plan, on_metric)
         except OutOfMemory:
-            room = room_of(plan)
+            room = None if plan.micro_tokens else room_of(plan)
             tried = room.of(plan) if room else plan
             less = with_less_memory(tried)
             if less is None:

@@ -300,7 +300,7 @@ def test_what_little_memory_there_was_is_known_to_the_next_start(
 
     def short_of_memory(now: FitPlan, _on_metric: object) -> dict[str, Any]:
         tried.append(now.micro_tokens)
-        if now.micro_tokens > 100:
+        if not 0 < now.micro_tokens <= 100:
             raise OutOfMemory("None left.", cure="Wait.")
         return {"notes": []}
 
