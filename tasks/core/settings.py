@@ -337,6 +337,8 @@ class TrainingSettings(Section):
     """Recompute activations: slower, needs less memory."""
     processes: Positive = 1
     """Training processes (one a GPU)."""
+    sharding: bool = False
+    """Share the frozen base among the processes (FSDP), for one that no single GPU holds; slower where one does."""
     timeout_minutes: Positive = 1440
     """Longest training time before the child is stopped."""
 
@@ -379,6 +381,10 @@ class RegistrySettings(Section):
 
 
 WHOLE = "pissa takes singular values out of weights in full precision; set model.quantization=none, or lora.method=lora"
+SHARDED = {
+    ("full", ""): "only a frozen base is shared among processes; set lora.method=lora",
+    ("", "int8"): "8-bit weights cannot be parted; set model.quantization=nf4",
+}
 FROZEN = "quantized weights cannot be trained; set model.quantization=none, or lora.method=lora"
 IMPOSSIBLE = {
     ("pissa", "nf4"): WHOLE,
@@ -415,6 +421,14 @@ class Settings(Section):
         if reason:
             raise ValueError(
                 f"lora.method is {self.lora.method} and model.quantization is {self.model.quantization}: {reason}"
+            )
+        for (method, quantization), cure in SHARDED.items() if self.training.sharding else ():
+            if self.lora.method == method or self.model.quantization == quantization:
+                raise ValueError(f"training.sharding is true: {cure}, or training.sharding=false")
+        if self.training.sharding and self.training.processes == 1:
+            raise ValueError(
+                "training.sharding is true and training.processes is 1: there is nobody to share with; set as many processes "
+                "as there are GPUs"
             )
         if self.lora.method == "prefix" and self.training.gradient_checkpointing:
             raise ValueError(

@@ -59,6 +59,20 @@ def test_pairs_that_cannot_be_right_are_refused_with_the_cure(
     assert cure in refused.value.message
 
 
+@pytest.mark.parametrize(
+    ("sets", "cure"),
+    [
+        (["lora.method=full", "model.quantization=none"], "set lora.method=lora"),
+        (["model.quantization=int8"], "set model.quantization=nf4"),
+        (["training.processes=1"], "as many processes as there are GPUs"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(sets: list[str], cure: str) -> None:
+    with pytest.raises(SettingsError, match="sharding is true") as refused:
+        read_settings("demo", ["training.processes=2", "training.sharding=true", *sets])
+    assert cure in refused.value.message
+
+
 def test_a_prefix_is_not_trained_where_activations_are_recomputed() -> None:
     with pytest.raises(SettingsError, match="a prefix is lost") as refused:
         read_settings("demo", ["lora.method=prefix", "training.gradient_checkpointing=true"])

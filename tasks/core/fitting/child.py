@@ -93,17 +93,23 @@ def _room(plan: FitPlan, rows: Any, accelerator: Any) -> Room:
 
 
 def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
-    """Load the base of a plan and put its adapter on; weights that are trained themselves are kept in 32 bit."""
-    from tasks.core.model.adapters import attach
-    from tasks.core.model.loading import load_base
+    """Load the base of a plan and put its adapter on; weights that are trained themselves are kept in 32 bit.
 
+    A base that is to be shared is never whole on the device.
+    """
+    from tasks.core.model.adapters import attach
+    from tasks.core.model.devices import compute_dtype
+    from tasks.core.model.loading import load_base
+    from tasks.core.model.sharding import shard_blocks
+
+    compute = "float32" if plan.method == FULL else str(compute_dtype(plan.dtype, device))
     base = load_base(
         Path(plan.base),
         plan.quantization,  # type: ignore[arg-type]
         double_quant=plan.double_quant,
-        dtype="float32" if plan.method == FULL else plan.dtype,
+        dtype=compute.removeprefix("torch."),
         attention=plan.attention,
-        device=device,
+        device="cpu" if plan.sharding else device,
     )
     if plan.gradient_checkpointing:
         base.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -118,6 +124,8 @@ def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
         virtual_tokens=plan.virtual_tokens,
         seed=plan.seed,
     )
+    if plan.sharding:
+        shard_blocks(model, device, plan.processes)
     return base, model
 
 

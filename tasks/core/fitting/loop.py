@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator
 
 from tasks.core.fitting.checkpoints import Checkpoint, latest_checkpoint, save_checkpoint
@@ -81,7 +82,6 @@ class Trainer:
         # adapters know their arithmetic; weights that are trained themselves are in 32 bit and rounded at each use
         mixed = plan.method == FULL and compute != torch.float32
         self.mixed = partial(torch.autocast, accelerator.device.type, compute) if mixed else nullcontext
-        self.wrapped = accelerator.prepare(model) if accelerator.num_processes > 1 else model
         check_vocabulary(max(map(max, rows["ids"])), model.get_input_embeddings().num_embeddings)
         self.has_bare_head = is_bare(model.eval(), self._piece(taught[:1]).ids[:, :8])
         self.before = self._probe()
@@ -163,41 +163,52 @@ class Trainer:
         return float(sum(self.labelled[row] * self.row_weights[row] for row in rows))
 
     def _share(self, batches: Sequence[list[int]]) -> list[Piece]:
-        """Give this process's batches of a step in pieces; one that has none repeats a row with its labels masked."""
-        mine = batches[self.accelerator.process_index :: self.accelerator.num_processes]
-        if not mine:
-            first = self._piece(batches[0][:1])
-            return [first._replace(labels=torch.full_like(first.labels, IGNORED))]
-        return [
-            self._piece(rows)
-            for batch in mine
-            for rows in pieces(batch, self.lengths, self.plan.micro_tokens)
+        """Give this process's batches of a step in pieces."""
+        parts = [
+            [rows for batch in self._mine(batches, index) for rows in self._pieces(batch)]
+            for index in range(self.accelerator.num_processes)
         ]
+        return [self._piece(rows) for rows in parts[self.accelerator.process_index]] + self._idle(parts)
+
+    def _mine(self, items: Sequence[Any], process: int) -> Sequence[Any]:
+        return items[process :: self.accelerator.num_processes]
+
+    def _pieces(self, rows: Sequence[int]) -> list[list[int]]:
+        return pieces(rows, self.lengths, self.plan.micro_tokens)
+
+    def _idle(self, parts: Sequence[Sequence[list[int]]]) -> list[Piece]:
+        """Give pieces without labels that this process goes through while others have more: a shared base is gathered by all."""
+        mine = len(parts[self.accelerator.process_index])
+        missing = max(map(len, parts)) - mine if self.plan.sharding else int(mine == 0)
+        if not missing:
+            return []
+        first = self._piece(next(rows for part in parts for rows in part)[:1])
+        return [first._replace(labels=torch.full_like(first.labels, IGNORED))] * missing
 
     def _backward(self, share: list[Piece], weight: float) -> float:
         """Accumulate the gradient of the weighted mean loss; give that loss, the same on all processes."""
         total = torch.zeros((), device=self.accelerator.device)
-        for index, piece in enumerate(share):
-            last = index == len(share) - 1
-            with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
-                loss = self._loss(self.wrapped, piece) / weight
-                # data-parallel training averages gradients over processes; ours are parts of one sum
-                self.accelerator.backward(loss * self.accelerator.num_processes * self.scale)
+        for piece in share:
+            loss = self._loss(piece) / weight
+            self.accelerator.backward(loss * self.scale)
             total += loss.detach()
-        for tensor in self.weights.values() if self.scale != 1 else ():
-            tensor.grad /= self.scale
+        for tensor in self.weights.values():
+            if self.scale != 1:
+                tensor.grad /= self.scale
+            if self.accelerator.num_processes > 1:  # each has a part of one sum
+                dist.all_reduce(tensor.grad)
         return float(self.accelerator.reduce(total, "sum"))
 
-    def _loss(self, model: Any, piece: Piece) -> torch.Tensor:
+    def _loss(self, piece: Piece) -> torch.Tensor:
         """Sum the weighted losses of a piece; the output head is asked only where labels are."""
         chosen, wanted = targets_of(piece.labels)
         weights = piece.weights[:, None].expand(chosen.shape)[chosen]
         if self.has_bare_head:
             with no_head(self.model, chosen):
-                hidden = model(input_ids=piece.ids, use_cache=False).logits
+                hidden = self.model(input_ids=piece.ids, use_cache=False).logits
             return headless_loss(hidden, self.model.get_output_embeddings(), wanted, weights)
         with head_only_at(self.model, chosen), self.mixed():
-            logits = model(input_ids=piece.ids, use_cache=False).logits
+            logits = self.model(input_ids=piece.ids, use_cache=False).logits
         return summed_loss(logits, wanted, weights)
 
     def _piece(self, rows: list[int]) -> Piece:
@@ -209,13 +220,16 @@ class Trainer:
 
     def _look(self, step: int) -> float:
         """Score the watched rows, in nats per labelled token, and note it."""
-        mine = self.watch.rows[self.accelerator.process_index :: self.accelerator.num_processes]
+        parts = [
+            self._pieces(self._mine(self.watch.rows, index))
+            for index in range(self.accelerator.num_processes)
+        ]
+        mine = [self._piece(rows) for rows in parts[self.accelerator.process_index]]
         total = torch.zeros((), device=self.accelerator.device)
         self.model.eval()
-        with torch.inference_mode():
-            for rows in pieces(mine, self.lengths, self.plan.micro_tokens):
-                piece = self._piece(rows)
-                total += self._loss(self.model, piece._replace(weights=torch.ones_like(piece.weights)))
+        with torch.no_grad():
+            for piece in [*mine, *self._idle(parts)]:
+                total += self._loss(piece._replace(weights=torch.ones_like(piece.weights)))
         self.model.train()
         tokens = sum(self.labelled[row] for row in self.watch.rows)
         loss = float(self.accelerator.reduce(total, "sum")) / tokens
@@ -227,7 +241,7 @@ class Trainer:
         """Give the logits of the training's first row, or of its beginning, by which the model is known again."""
         ids = self._piece(self.steps[0][0][:1]).ids[:, :64]
         self.model.eval()
-        with torch.inference_mode():
+        with torch.no_grad():
             return self.model(input_ids=ids, use_cache=False).logits
 
     def _agreed(self, wish: bool) -> bool:

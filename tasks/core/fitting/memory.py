@@ -21,6 +21,7 @@ from tasks.core.model.blank import blank_attention, blank_base, held_tensors, la
 from tasks.core.model.devices import compute_dtype, tokens_at_once
 from tasks.core.model.heads import head_only_at, headless_loss, no_head, summed_loss
 from tasks.core.model.methods import FULL, PISSA, PREFIX
+from tasks.core.model.sharding import blocks_of
 
 SHORT = (2, 4)  # layers of the two short models
 GRAIN = 512  # bytes that a GPU's allocator rounds up to
@@ -137,7 +138,8 @@ def needed(plan: FitPlan, tokens: int, longest: int, labelled_share: float, devi
 def _peak(plan: FitPlan, layers: int, tokens: int, longest: int, labelled_share: float, device: str) -> int:
     on_cpu = torch.device(device).type == "cpu"
     compute = compute_dtype("float32" if plan.method == FULL else plan.dtype, device)
-    quantization = "none" if on_cpu and plan.quantization == "nf4" else plan.quantization  # unpacked once
+    unpacked = on_cpu and plan.processes == 1 and plan.quantization == "nf4"
+    quantization = "none" if unpacked else plan.quantization
     base = blank_base(
         Path(plan.base),
         layers,
@@ -171,7 +173,17 @@ def _peak(plan: FitPlan, layers: int, tokens: int, longest: int, labelled_share:
             count.add(tensor)
         _step(model, (rows, length), labelled, device)
     trained = sum(weight.numel() for weight in weights)
-    return count.peak + MOMENTS * trained + (0 if on_cpu else EXTRA)
+    elsewhere = _bytes_elsewhere(model, plan.processes) if plan.sharding else 0
+    return count.peak + MOMENTS * trained + (0 if on_cpu else EXTRA) - elsewhere
+
+
+def _bytes_elsewhere(model: Any, processes: int) -> int:
+    """Give the bytes of frozen weights that other processes hold, with one block gathered here."""
+    blocks = list(blocks_of(model))
+    frozen = sum(
+        weight.nbytes for block in blocks for weight in block.parameters() if not weight.requires_grad
+    )
+    return frozen - frozen // processes - frozen // len(blocks)
 
 
 def _step(model: Any, shape: tuple[int, int], labelled: int, device: str) -> None:

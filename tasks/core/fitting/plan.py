@@ -60,6 +60,7 @@ class FitPlan:
     gradient_checkpointing: bool
     longest: int
     processes: int
+    sharding: bool
     timeout_minutes: int
 
     @property

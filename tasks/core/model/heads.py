@@ -59,7 +59,7 @@ def is_bare(model: Any, ids: torch.Tensor) -> bool:
     if type(head) is not nn.Linear or any(weight.requires_grad for weight in head.parameters()):
         return False
     chosen = torch.ones_like(ids, dtype=torch.bool)
-    with torch.inference_mode():
+    with torch.no_grad():
         logits = model(input_ids=ids, use_cache=False).logits[:, -ids.shape[1] :][chosen]
         with no_head(model, chosen):
             hidden = model(input_ids=ids, use_cache=False).logits

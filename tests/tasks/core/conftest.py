@@ -69,5 +69,6 @@ def plan(tiny_base: Path, tokens: Path, tmp_path: Path) -> FitPlan:
         checkpoint_minutes=10,
         gradient_checkpointing=False,
         processes=1,
+        sharding=False,
         timeout_minutes=5,
     )

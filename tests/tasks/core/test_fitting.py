@@ -82,23 +82,24 @@ def test_a_killed_training_goes_on_to_the_same_bytes(plan: FitPlan, tmp_path: Pa
     assert [line["step"] for line in lines] == list(range(1, 13))
 
 
-def test_two_processes_learn_what_one_learns(plan: FitPlan, tmp_path: Path) -> None:
-    losses = {}
-    for processes in (1, 2):
-        work = tmp_path / f"by-{processes}"
+def test_two_processes_learn_what_one_learns_also_from_a_base_that_they_share(
+    plan: FitPlan, tmp_path: Path
+) -> None:
+    plan = replace(plan, dropout=0.0, micro_tokens=90, validation=0.3, validation_steps=4)
+    one = replace(plan, accumulation=2, work=str(tmp_path / "one"))
+    train_here(one)
+    losses = []
+    for sharding in (False, True):
+        work = tmp_path / f"sharding-{sharding}"
         work.mkdir()
-        accumulation = 2 // processes
-        several = replace(
-            plan,
-            work=str(work),
-            output=str(work / "out"),
-            processes=processes,
-            accumulation=accumulation,
-            dropout=0.0,
+        two = replace(
+            plan, processes=2, accumulation=1, sharding=sharding, work=str(work), output=str(work / "out")
         )
-        assert fit(several, nothing)["processes"] == processes
-        losses[processes] = [json.loads(line)["loss"] for line in (work / METRICS).read_text().splitlines()]
-    assert losses[1] == pytest.approx(losses[2], abs=2e-4)
+        facts = fit(two, nothing)
+        assert facts["processes"] == 2
+        losses.append(losses_of(two))
+        assert losses[-1] == pytest.approx(losses_of(one), abs=2e-4)
+    assert losses[0] == losses[1]
 
 
 SUPERVISE = """

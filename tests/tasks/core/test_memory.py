@@ -90,6 +90,18 @@ def test_a_long_model_is_foreseen_from_two_short_ones(
     assert needed(mine, ROWS * LENGTH, LENGTH, 0.5, "cpu") == pytest.approx(held_at_most(mine), rel=0.01)
 
 
+def test_a_base_that_is_shared_is_held_in_parts(
+    plan: FitPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "llama", FAMILIES["llama"] | {"num_hidden_layers": 8})
+    mine = replace(plan, base=str(save_base(tmp_path / "base", "llama")), dtype="bfloat16", processes=2)
+    alone, shared = (needed(replace(mine, sharding=one), 256, 128, 0.5, "cuda") for one in (False, True))
+    layers = 64 * (2 * 64 + 2 * 32) + 3 * 64 * 96  # weights, at half a byte
+    norms = 2 * 64  # at two bytes
+    gathered = 1 / 8
+    assert alone - shared == pytest.approx(8 * (layers / 2 + 2 * norms) * (1 - 1 / 2 - gathered), rel=1e-3)
+
+
 @pytest.fixture
 def large(plan: FitPlan) -> FitPlan:
     return replace(plan, micro_tokens=0, batch_tokens=1024, dropout=0.0)
