@@ -30,11 +30,15 @@ GUIDES: Measured = {
 }
 
 
-def measure_quality(workspace: Path, epochs: int) -> Measured:
-    """Train on the newest rows of a workspace in three ways, and score each on its held-out rows."""
+def measure_quality(workspace: Path, epochs: int, most: int) -> Measured:
+    """Train on the newest rows of a workspace in three ways, and score each on its held-out rows.
+
+    Of more than `most` rows, the first by id are taken: ids are hashes, so this is a fixed draw from all of them.
+    """
     os.environ.update(QUIET)
     base, tokens = _latest(workspace, "base_fetching"), _latest(workspace, "token_gathering")
     rows, held_out = _rows(tokens / TRAIN), _rows(tokens / HELD_OUT)
+    rows = sorted(rows, key=lambda row: row.row_id)[:most] if most else rows
     if max(len(row.ids) for row in rows) > WIDTH:
         raise click.ClickException(f"The peers are set to {WIDTH} tokens a row, and there are longer ones.")
     with TemporaryDirectory(prefix="freshtune-bench-") as folder:
