@@ -64,7 +64,7 @@ def train_adapter(
     return draft.seal(Adapter, digest=digest, adapter_digest=digest, base_digest=base.digest, training=facts)
 
 
-def _progress(followed: Tracking | None) -> Callable[[Mapping[str, float]], None]:
+def _progress(followed: Tracking | None = None) -> Callable[[Mapping[str, float]], None]:
     """Show training as a progress artifact, updated at every twentieth part; one that fails is not tried again.
 
     Whoever watches the run, and MLflow, are told of every step.
