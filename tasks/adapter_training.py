@@ -1,4 +1,4 @@
-"""Adapter training: a LoRA adapter on the quantized base, in a child process that goes on where it was killed."""
+"""Adapter training: an adapter on the base, or all of its weights, in a child process that goes on where it was killed."""
 
 import json
 import shutil

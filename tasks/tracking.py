@@ -13,7 +13,7 @@ from threading import Thread
 
 from tasks.core.errors import FreshtuneError, Stopped
 from tasks.core.registry.client import open_registry
-from tasks.core.registry.lineage import TRAINING_KEY
+from tasks.core.registry.lineage import CONTENT_KEY, TRAINING_KEY
 from tasks.core.report.registry_texts import run_name, times_of, training_figures
 from tasks.core.settings import RegistrySettings
 from tasks.journal import journal
@@ -41,8 +41,8 @@ class Tracking:
     def __init__(self, workspace: Path, key: str, registry: RegistrySettings) -> None:
         self.workspace, self.key, self.registry = workspace, key, registry
         self.began = time.time()
-        self.problem: FreshtuneError | None = None
-        self.ended_as = ""
+        self.problem = self.ended_as = ""
+        self.given_up = False
         self.told: SimpleQueue[Metrics] = SimpleQueue()
         self.thread = Thread(target=self._follow, daemon=True)
         self.thread.start()
@@ -52,30 +52,47 @@ class Tracking:
         self.told.put(metrics)
 
     def end(self, status: str) -> None:
-        """Send the rest; `status` is what a run is marked as that does not go on to be registered."""
-        self.ended_as = status or "open"
+        """Send the rest, and close the run as `status`; registration adds to one that is closed."""
+        self.ended_as = status
         self.thread.join(PATIENCE)
-        if self.problem:
+        if self.thread.is_alive():
+            self.given_up = True
+        if self.problem or self.given_up:
             journal().warnings.append(
-                f"The training could not be followed in MLflow; registration sends its metrics. {self.problem.message}"
+                "The training could not be followed in MLflow to its end; registration sends what is missing. "
+                f"{self.problem or 'MLflow takes too long.'}"
             )
 
     def _follow(self) -> None:
-        try:
-            client = open_registry(self.workspace)
-            name = run_name(self.registry.name, self.began)
-            run = client.start_run(self.registry.experiment, name, {TRAINING_KEY: self.key}, began=self.began)
-            if client.is_finished(run):  # it is registered already, and its artifact was lost
+        """Send until the end; what fails is tried again, and never harms the training."""
+        unsent = list[Metrics]()
+        while not self.given_up:
+            try:
+                self._send(unsent)
+            except FreshtuneError as error:
+                self.problem = error.message
+            except Exception as error:  # noqa: BLE001 - nothing of a thread's may be lost in silence
+                self.problem = f"({type(error).__name__})"
+            else:
+                self.problem = ""
                 return
-            client.reopen_run(run)
-            with client.machine_watched(run):
-                while not (self.ended_as and self.told.empty()):
-                    steps = self._waiting()
-                    client.log_metrics(run, training_figures(steps), times_of(steps))
-            if self.ended_as != "open":
-                client.finish_run(run, self.ended_as)
-        except FreshtuneError as error:
-            self.problem = error
+            if self.ended_as:
+                return
+            time.sleep(PACE)
+
+    def _send(self, unsent: list[Metrics]) -> None:
+        client = open_registry(self.workspace)
+        name = run_name(self.registry.name, self.began)
+        run = client.start_run(self.registry.experiment, name, {TRAINING_KEY: self.key}, began=self.began)
+        if client.run_tags(run).get(CONTENT_KEY):  # it is registered already, and its artifact was lost
+            return
+        client.reopen_run(run)
+        with client.machine_watched(run):
+            while not self.given_up and not (self.ended_as and self.told.empty() and not unsent):
+                unsent += self._waiting()
+                client.log_metrics(run, training_figures(unsent), times_of(unsent))
+                unsent.clear()
+        client.finish_run(run, self.ended_as)
 
     def _waiting(self) -> list[Metrics]:
         """Give the steps of about one pace."""
@@ -99,7 +116,7 @@ def tracking(workspace: Path, key: str) -> Iterator[Tracking | None]:
     status = "FAILED"
     try:
         yield followed
-        status = ""
+        status = "FINISHED"
     except (Stopped, KeyboardInterrupt):
         status = "KILLED"
         raise

@@ -46,7 +46,9 @@ def training(rounds: int, target: Path | None) -> None:
 @main.command()
 @click.option("--workspace", type=click.Path(path_type=Path), default=Path(".freshtune"), show_default=True)
 @click.option("--epochs", default=1, show_default=True, help="Passes over the rows.")
-@click.option("--rows", default=0, show_default=True, help="Most rows to train on, the first by id; 0 is all.")
+@click.option(
+    "--rows", default=0, show_default=True, help="Most rows to train on, the first by id; 0 is all."
+)
 @click.option("--target", type=click.Path(path_type=Path), help="Write the figures as JSON.")
 def quality(workspace: Path, epochs: int, rows: int, target: Path | None) -> None:
     """Measure the held-out loss against TRL and the guide, on the newest rows of a workspace."""

@@ -291,6 +291,13 @@ class LoraSettings(Section):
     virtual_tokens: Annotated[int, Field(ge=1, le=1024)] = 16
     """Virtual tokens of `prefix` and `prompt`."""
 
+    def in_key(self) -> dict[str, Any]:
+        """Give what counts for cache keys: the fields that the method uses."""
+        virtual = {"method", "virtual_tokens"}
+        used = {"full": {"method"}, "prefix": virtual, "prompt": virtual}
+        fields = used.get(self.method, set(type(self).model_fields) - {"virtual_tokens"})
+        return self.model_dump(mode="json", include=fields)
+
 
 class TrainingSettings(Section):
     """The optimisation."""
@@ -348,8 +355,10 @@ class EvaluationSettings(Section):
 
     batch_tokens: Positive = 8192
     """Tokens in one scoring batch, padding included."""
+    generated: Annotated[int, Field(ge=0, le=10000)] = 24
+    """Held-out questions that each model answers, for figures of its replies."""
     replies: Annotated[int, Field(ge=0, le=100)] = 3
-    """Held-out questions answered by base and challenger, for people to read."""
+    """Of those, how many are shown with the answers of base and challenger, for people to read."""
     max_new_tokens: Positive = 80
     """Longest generated reply."""
     merge_rows: Positive = 16
@@ -369,6 +378,9 @@ class GateSettings(Section):
     """Smallest gain in held-out loss per token, in nats, that the confidence interval must exclude."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Confidence of that interval."""
+    max_slice_loss: Annotated[float, Field(ge=0)] = 0.1
+    """Largest loss against the champion (the base, as long as there is none) of any language, product, length or month, in nats
+    per token; a larger one, beyond noise and of five requesters at least, keeps the challenger out."""
 
 
 class RegistrySettings(Section):

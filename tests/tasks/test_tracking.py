@@ -63,7 +63,7 @@ def test_steps_and_machine_are_seen_while_the_training_runs(
         followed.tell(at(2))
     run = client.client.get_run(run_of(client))
     assert logged(client, run.info.run_id) == [1, 2]
-    assert run.info.status == "RUNNING"  # until it is registered
+    assert run.info.status == "FINISHED"  # what comes after can add to it
 
     # registration sends all again: nothing is there twice, and the run gets its content
     steps = [at(1), at(2), at(3)]
@@ -90,17 +90,16 @@ def test_a_run_says_how_its_training_ended_and_is_gone_on_with(
         followed.tell(at(2))
     assert run_of(client) == run
     assert logged(client, run) == [1, 2]
-    assert client.client.get_run(run).info.status == "RUNNING"
+    assert client.client.get_run(run).info.status == "FINISHED"
 
 
 def test_a_training_that_is_registered_already_changes_nothing(tmp_path: Path) -> None:
     client = open_registry(tmp_path)
-    client.finish_run(run_of(client))
+    run = client.start_run(REGISTRY.experiment, "any", {TRAINING_KEY: "k", CONTENT_KEY: "c"})
     with tracked_as(REGISTRY), tracking(tmp_path, "k") as followed:
         assert followed
         followed.tell(at(1))
-    assert logged(client, run_of(client)) == []
-    assert client.is_finished(run_of(client))
+    assert logged(client, run) == []
 
 
 def test_a_server_that_is_away_costs_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +112,7 @@ def test_a_server_that_is_away_costs_a_warning(tmp_path: Path, monkeypatch: pyte
         followed.tell(at(1))
     JOURNAL.reset(token)
     assert len(told.warnings) == 1
-    assert "registration sends its metrics" in told.warnings[0]
+    assert "registration sends what is missing" in told.warnings[0]
     assert "hidden" not in told.warnings[0]
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tasks.core.store.artifacts import disk_full
 from tasks.core.store.lifelines import die_with_parent
 
 STOPPED = 143
+PATIENCE = timedelta(hours=2)  # that ranks wait for the first, which writes a checkpoint
 
 
 def main(path: Path) -> int:
@@ -41,7 +43,7 @@ def main(path: Path) -> int:
 
 
 def _train(plan: FitPlan) -> int:
-    from accelerate import Accelerator
+    from accelerate import Accelerator, InitProcessGroupKwargs
 
     from tasks.core.fitting.loop import Trainer
     from tasks.core.model.adapters import save_adapter
@@ -49,7 +51,8 @@ def _train(plan: FitPlan) -> int:
     from tasks.core.tokens.storing import map_token_rows
 
     stop_asked = listen()
-    accelerator = Accelerator(cpu=default_device() == "cpu")
+    patient = InitProcessGroupKwargs(timeout=PATIENCE)
+    accelerator = Accelerator(cpu=default_device() == "cpu", kwargs_handlers=[patient])
     _insist_on_processes(plan, accelerator.num_processes)
     rows = map_token_rows(Path(plan.tokens))
     room = _room(plan, rows, accelerator)
@@ -76,7 +79,6 @@ def _room(plan: FitPlan, rows: Any, accelerator: Any) -> Room:
     import torch
     from accelerate.utils import broadcast_object_list
 
-    from tasks.core.fitting.memory import settle
     from tasks.core.model.devices import free_memory
 
     room = None if plan.micro_tokens else room_of(plan)
@@ -84,7 +86,7 @@ def _room(plan: FitPlan, rows: Any, accelerator: Any) -> Room:
     free = torch.tensor(free_memory(device, plan.processes), device=device)
     least = int(accelerator.gather(free).min())
     if accelerator.is_main_process:
-        room = room or settle(plan, rows, str(device), least)
+        room = room or _foreseen(plan, rows, str(device), least)
         room.save(plan)
     if plan.processes > 1:
         (room,) = broadcast_object_list([room])
@@ -92,24 +94,41 @@ def _room(plan: FitPlan, rows: Any, accelerator: Any) -> Room:
     return room
 
 
+def _foreseen(plan: FitPlan, rows: Any, device: str, free: int) -> Room:
+    """Ask the planner; a base that it cannot lay out blank is tried as the device usually takes it, and the report says so."""
+    from tasks.core.fitting.memory import settle
+    from tasks.core.model.devices import tokens_at_once
+
+    try:
+        return settle(plan, rows, device, free)
+    except FreshtuneError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a family's code does with tensors that hold nothing
+        print(f"the memory planner: {type(error).__name__}", file=sys.stderr)
+        tokens = plan.micro_tokens or tokens_at_once(device, plan.batch_tokens)
+        return Room(tokens, plan.gradient_checkpointing, plan.packed, 0, free)
+
+
 def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
     """Load the base of a plan and put its adapter on; weights that are trained themselves are kept in 32 bit.
 
     A base that is to be shared is never whole on the device.
     """
-    from tasks.core.model.adapters import attach
+    from tasks.core.model.adapters import attach, compute_in
     from tasks.core.model.devices import compute_dtype
     from tasks.core.model.loading import load_base
     from tasks.core.model.sharding import shard_blocks
 
-    compute = "float32" if plan.method == FULL else str(compute_dtype(plan.dtype, device))
+    compute = compute_dtype(plan.dtype, device)
+    held = "float32" if plan.method == FULL else str(compute).removeprefix("torch.")
     base = load_base(
         Path(plan.base),
         plan.quantization,  # type: ignore[arg-type]
         double_quant=plan.double_quant,
-        dtype=compute.removeprefix("torch."),
+        dtype=held,
         attention=plan.attention,
         device="cpu" if plan.sharding else device,
+        packed=plan.packed or plan.sharding,
     )
     if plan.gradient_checkpointing:
         base.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -126,7 +145,7 @@ def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
     )
     if plan.sharding:
         shard_blocks(model, device, plan.processes)
-    return base, model
+    return base, compute_in(model, compute) if plan.method == FULL else model
 
 
 def listen() -> Callable[[], bool]:

@@ -65,10 +65,10 @@ def check_moved(before: dict[str, Any], after: dict[str, Any]) -> float:
 
 
 def check_difference(difference: float) -> None:
-    """Insist that the adapter is heard: that logits with it are not those of the base."""
+    """Insist that what was trained is heard: that logits are not what they were before."""
     if not difference > 0:  # NaN fails too
         raise ModelError(
-            f"After training, logits differ from the base's by {difference:g} at most: the adapter is not heard.",
+            f"Training has changed logits by {difference:g} at most: what was trained is not heard.",
             cure="Train longer, raise training.learning_rate, or choose other lora.targets.",
         )
 

@@ -20,6 +20,7 @@ from tasks.core import errors
 from tasks.core.errors import FreshtuneError, HardwareError, ModelError, OutOfMemory
 from tasks.core.fitting.child import STOPPED
 from tasks.core.fitting.plan import ERROR, FACTS, LESS, METRICS, FitPlan, room_of
+from tasks.core.model.devices import default_device, tokens_at_once
 from tasks.core.model.methods import PREFIX
 from tasks.core.store.artifacts import full_disk, no_space, says_full
 from tasks.core.store.lifelines import die_with_parent
@@ -50,7 +51,8 @@ def fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dict
             facts = _fit(plan, on_metric)
         except OutOfMemory:
             room = None if plan.micro_tokens else room_of(plan)
-            tried = room.of(plan) if room else plan
+            tokens = plan.micro_tokens or tokens_at_once(default_device(), plan.batch_tokens)
+            tried = room.of(plan) if room else replace(plan, micro_tokens=tokens)
             less = with_less_memory(tried)
             if less is None:
                 raise
@@ -104,17 +106,34 @@ def _fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dic
 
 
 class _Metrics:
-    """Follow a growing file of metrics, telling each step once."""
+    """Follow a growing file of metrics, telling each step that is taken from now on once.
+
+    A trainer that goes on from a checkpoint first writes the file anew without the steps after it, and takes those again.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.step = path, 0
+        self.path, self.place, self.file = path, 0, 0
+        self.latest = max((metrics["time"] for metrics in self._new()), default=0.0)
 
     def tell(self, on_metric: Callable[[Mapping[str, float]], None]) -> None:
-        lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
-        for metrics in (json.loads(line) for line in lines if line.endswith("\n")):
-            if metrics["step"] > self.step:
-                self.step = metrics["step"]
+        for metrics in self._new():
+            if metrics["time"] > self.latest:
+                self.latest = metrics["time"]
                 on_metric(metrics)
+
+    def _new(self) -> list[dict[str, float]]:
+        """Read the whole lines that were written since the last look."""
+        if not self.path.exists():
+            return []
+        with self.path.open("rb") as file:
+            number = os.fstat(file.fileno()).st_ino
+            if number != self.file:
+                self.file, self.place = number, 0
+            file.seek(self.place)
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self.place += len(whole)
+        return [json.loads(line) for line in whole.splitlines()]
 
 
 @contextmanager

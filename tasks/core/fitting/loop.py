@@ -8,8 +8,6 @@ through the model changes time and memory, and else no more than rounding and wh
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +30,8 @@ from tasks.core.fitting.watching import Watch, part_rows
 from tasks.core.model.adapters import trainable_parameters
 from tasks.core.model.devices import compute_dtype, peak_memory
 from tasks.core.model.heads import head_only_at, headless_loss, is_bare, no_head, summed_loss, targets_of
-from tasks.core.model.methods import FULL
+from tasks.core.model.methods import PISSA
+from tasks.core.store.syncing import write_whole
 from tasks.core.tokens.batching import IGNORED, collate, pieces
 
 HALF_SCALE = 2**12
@@ -56,6 +55,9 @@ class Trainer:
         self.plan, self.rows, self.accelerator = plan, rows, accelerator
         self.model = model
         self.weights = trainable_parameters(model)
+        if accelerator.num_processes > 1:  # unlike GPUs may draw unlike numbers from one seed
+            for weight in model.parameters() if plan.method == PISSA else self.weights.values():
+                dist.broadcast(weight.detach(), 0)
         self.first = {name: weight.detach().clone().cpu() for name, weight in self.weights.items()}
         self.optimizer = torch.optim.AdamW(
             self.weights.values(), lr=plan.learning_rate, weight_decay=plan.weight_decay, foreach=False
@@ -79,9 +81,6 @@ class Trainer:
         self.steps = [[[taught[number] for number in batch] for batch in step] for step in steps]
         compute = compute_dtype(plan.dtype, str(accelerator.device))
         self.scale = HALF_SCALE if compute == torch.float16 else 1
-        # adapters know their arithmetic; weights that are trained themselves are in 32 bit and rounded at each use
-        mixed = plan.method == FULL and compute != torch.float32
-        self.mixed = partial(torch.autocast, accelerator.device.type, compute) if mixed else nullcontext
         check_vocabulary(max(map(max, rows["ids"])), model.get_input_embeddings().num_embeddings)
         self.has_bare_head = is_bare(model.eval(), self._piece(taught[:1]).ids[:, :8])
         self.before = self._probe()
@@ -207,7 +206,7 @@ class Trainer:
             with no_head(self.model, chosen):
                 hidden = self.model(input_ids=piece.ids, use_cache=False).logits
             return headless_loss(hidden, self.model.get_output_embeddings(), wanted, weights)
-        with head_only_at(self.model, chosen), self.mixed():
+        with head_only_at(self.model, chosen):
             logits = self.model(input_ids=piece.ids, use_cache=False).logits
         return summed_loss(logits, wanted, weights)
 
@@ -311,4 +310,4 @@ def _cut_metrics(path: Path, step: int) -> None:
         return
     lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
     kept = [line for line in lines if json.loads(line)["step"] <= step]
-    path.write_text("".join(kept))
+    write_whole(path, "".join(kept))

@@ -89,34 +89,29 @@ class AllocationCount(TorchDispatchMode):
 
 
 def settle(plan: FitPlan, rows: Any, device: str, free: int) -> Room:
-    """Choose how much of a batch goes through the model at once: as much as fits, with checkpointing where nothing does else.
+    """Choose how much of a batch goes through the model at once: as much as fits.
 
-    `rows` are the token rows, `free` the bytes that the device has for it. What a plan says itself is kept. Raises
-    `HardwareError` when the least there is does not fit.
+    Where not even one row does, weights stay packed on a CPU, and then activations are computed twice. `rows` are the token
+    rows, `free` the bytes that the device has for it. What a plan says itself is kept. Raises `HardwareError` when the least
+    there is does not fit.
     """
     lengths = [len(ids) for ids in rows["ids"]]
     labelled = [length - prompt for length, prompt in zip(lengths, rows["prompt_length"], strict=True)]
     longest, usable = max(lengths), int(USABLE * free)
     share = max(part / whole for part, whole in zip(labelled, lengths, strict=True))
-    ways = [plan.gradient_checkpointing]
-    if (
-        not plan.gradient_checkpointing and plan.method != PREFIX
-    ):  # which is lost where activations are recomputed
-        ways.append(True)
-    wanted = plan.micro_tokens or tokens_at_once(device, plan.batch_tokens)
+    wanted = max(plan.micro_tokens or tokens_at_once(device, plan.batch_tokens), longest)
     least = 0
-    for checkpointing in ways:
-        way = replace(plan, gradient_checkpointing=checkpointing)
+    for way in _ways(plan, device):
         need = needed(way, wanted, longest, share, device)
         if plan.micro_tokens or need <= usable:
-            return Room(wanted, checkpointing, need, free)
+            return _room(way, plan.micro_tokens or wanted, need, free)
         least = needed(way, longest, longest, share, device)
         if least <= usable:
             slope = (need - least) / (wanted - longest)  # a guess: what is laid in rows is not a line
             fitting = longest + int((usable - least) / slope)
             while (need := needed(way, fitting, longest, share, device)) > usable:
                 fitting = max(int(LESS * fitting), longest)
-            return Room(fitting, checkpointing, need, free)
+            return _room(way, fitting, need, free)
     raise HardwareError(
         f"This training needs {least / 2**30:.1f} GiB for a row of {longest:,} tokens, and {device} has "
         f"{free / 2**30:.1f} GiB free.",
@@ -124,21 +119,45 @@ def settle(plan: FitPlan, rows: Any, device: str, free: int) -> Room:
     )
 
 
+def _ways(plan: FitPlan, device: str) -> list[FitPlan]:
+    """Give a plan and its like that need less memory and more time, in that order."""
+    ways = [plan]
+    if torch.device(device).type == "cpu" and plan.quantization == "nf4" and not plan.packed:
+        ways.append(replace(plan, packed=True))
+    if (
+        not plan.gradient_checkpointing and plan.method != PREFIX
+    ):  # which is lost where activations are recomputed
+        ways.append(replace(ways[-1], gradient_checkpointing=True))
+    return ways
+
+
+def _room(way: FitPlan, tokens: int, need: int, free: int) -> Room:
+    return Room(tokens, way.gradient_checkpointing, way.packed, need, free)
+
+
 def needed(plan: FitPlan, tokens: int, longest: int, labelled_share: float, device: str) -> int:
-    """Foresee the most bytes that a step of a plan holds on a device with `tokens` at once."""
+    """Foresee the most bytes that a step of a plan holds on a device with `tokens` at once.
+
+    Of `full` in 16 bit it is a bound, for the rest what is held, to a hundredth.
+    """
     layers = layer_count(Path(plan.base))
     short, long = SHORT if layers > SHORT[1] else (layers, layers)
-    first = _peak(plan, short, tokens, longest, labelled_share, device)
-    if short == long:
-        return first
-    slope = (_peak(plan, long, tokens, longest, labelled_share, device) - first) / (long - short)
-    return round(first + slope * (layers - short))
+    peak, block = _peak(plan, short, tokens, longest, labelled_share, device)
+    if short != long:
+        other, _ = _peak(plan, long, tokens, longest, labelled_share, device)
+        peak += round((other - peak) / (long - short) * (layers - short))
+    if plan.sharding:  # of all blocks a part is here, and two are gathered: one computes, one comes
+        peak -= max(round(block * (layers - layers / plan.processes - 2)), 0)
+    return peak
 
 
-def _peak(plan: FitPlan, layers: int, tokens: int, longest: int, labelled_share: float, device: str) -> int:
+def _peak(
+    plan: FitPlan, layers: int, tokens: int, longest: int, labelled_share: float, device: str
+) -> tuple[int, int]:
+    """Give the most bytes that a step of a model of so many layers holds, and those of the frozen weights of one block."""
     on_cpu = torch.device(device).type == "cpu"
     compute = compute_dtype("float32" if plan.method == FULL else plan.dtype, device)
-    unpacked = on_cpu and plan.processes == 1 and plan.quantization == "nf4"
+    unpacked = on_cpu and plan.processes == 1 and plan.quantization == "nf4" and not plan.packed
     quantization = "none" if unpacked else plan.quantization
     base = blank_base(
         Path(plan.base),
@@ -162,7 +181,8 @@ def _peak(plan: FitPlan, layers: int, tokens: int, longest: int, labelled_share:
         seed=0,
     ).train()
     weights = list(trainable_parameters(model).values())
-    if tokens < plan.batch_tokens * plan.accumulation:  # gradients of the pieces before are there already
+    batch = plan.batch_rows * longest or plan.batch_tokens
+    if tokens < batch * plan.accumulation:  # gradients of the pieces before are there already
         for weight in weights:
             weight.grad = torch.empty_like(weight)
     rows = max(tokens // longest, 1)
@@ -173,17 +193,16 @@ def _peak(plan: FitPlan, layers: int, tokens: int, longest: int, labelled_share:
             count.add(tensor)
         _step(model, (rows, length), labelled, device)
     trained = sum(weight.numel() for weight in weights)
-    elsewhere = _bytes_elsewhere(model, plan.processes) if plan.sharding else 0
-    return count.peak + MOMENTS * trained + (0 if on_cpu else EXTRA) - elsewhere
+    # autocast keeps a copy of each weight in 16 bit, and rounds some activations, which are counted in 32: a bound
+    mixed = 2 * trained if plan.method == FULL and compute_dtype(plan.dtype, device).itemsize == 2 else 0
+    return count.peak + MOMENTS * trained + mixed + (0 if on_cpu else EXTRA), _block_bytes(model)
 
 
-def _bytes_elsewhere(model: Any, processes: int) -> int:
-    """Give the bytes of frozen weights that other processes hold, with one block gathered here."""
+def _block_bytes(model: Any) -> int:
     blocks = list(blocks_of(model))
-    frozen = sum(
+    return sum(
         weight.nbytes for block in blocks for weight in block.parameters() if not weight.requires_grad
-    )
-    return frozen - frozen // processes - frozen // len(blocks)
+    ) // len(blocks)
 
 
 def _step(model: Any, shape: tuple[int, int], labelled: int, device: str) -> None:

@@ -20,7 +20,7 @@ ROOM = "memory.json"
 class FitPlan:
     """One training: where its inputs are, where its results go, and every number that shapes it.
 
-    `micro_tokens` go through the model at once, at least one row; 0 leaves that to the trainer's device; `longest` is the longest row, in tokens. `identity` tells this training from every other, wherever its folders are. `work` keeps checkpoints, metrics and messages across restarts; `output` receives the finished adapter.
+    `packed` keeps 4-bit weights so on a CPU, which otherwise unpacks them once. `micro_tokens` go through the model at once, at least one row; 0 leaves that to the trainer's device; `longest` is the longest row, in tokens. `identity` tells this training from every other, wherever its folders are. `work` keeps checkpoints, metrics and messages across restarts; `output` receives the finished adapter.
     """
 
     identity: str
@@ -40,6 +40,7 @@ class FitPlan:
     dropout: float
     targets: tuple[str, ...]
     virtual_tokens: int
+    packed: bool
     epochs: float
     max_steps: int
     learning_rate: float
@@ -79,19 +80,19 @@ class FitPlan:
 class Room:
     """What goes through a model at once, whether activations are computed twice, and what that needs of what is free.
 
-    `needed` and `free` are bytes on the device; the first is foreseen.
+    `packed` is as in a plan. `needed` and `free` are bytes on the device; the first is foreseen, or 0 where it could not be.
     """
 
     micro_tokens: int
     gradient_checkpointing: bool
+    packed: bool
     needed: int
     free: int
 
     def of(self, plan: FitPlan) -> FitPlan:
         """Give a plan that goes by it."""
-        return replace(
-            plan, micro_tokens=self.micro_tokens, gradient_checkpointing=self.gradient_checkpointing
-        )
+        mine = {name: getattr(self, name) for name in ("micro_tokens", "gradient_checkpointing", "packed")}
+        return replace(plan, **mine)
 
     def save(self, plan: FitPlan) -> None:
         """Leave it for the next start of the same training, which is to take the same pieces, and for the parent."""
@@ -129,6 +130,7 @@ def plan_training(
         work=str(work.absolute()),
         pad_id=pad_id,
         longest=longest_row(tokens),
+        packed=False,
         **model.model_dump(include={"quantization", "double_quant", "dtype", "attention"}),
         **lora.model_dump(),
         **training.model_dump(),

@@ -111,7 +111,7 @@ def load_adapter(model: Any, folder: Path) -> Any:
 
     with safe_open(folder / WEIGHTS, framework="numpy") as file:
         stored = set(file.keys())
-    if json.loads((folder / CONFIG).read_bytes())["peft_type"] == WHOLE:
+    if is_whole(folder):
         _check_places(set(dict(model.named_parameters())), stored)
         return _load_whole(model, folder)
     with warnings.catch_warnings():
@@ -122,6 +122,20 @@ def load_adapter(model: Any, folder: Path) -> Any:
     _check_places(set(get_peft_model_state_dict(adapted, save_embedding_layers=False)), stored)
     quicken(adapted)
     return adapted
+
+
+def is_whole(folder: Path) -> bool:
+    """Say whether what was saved in `folder` are all weights of a model, in place of an adapter."""
+    return bool(json.loads((folder / CONFIG).read_bytes())["peft_type"] == WHOLE)
+
+
+def compute_in(model: Any, dtype: Any) -> Any:
+    """Let a model whose weights are in 32 bit compute in another type, by rounding them at each use (autocast)."""
+    import torch
+
+    if dtype != torch.float32:
+        model.forward = torch.autocast(model.device.type, dtype)(model.forward)
+    return model
 
 
 def is_beside(adapted: Any) -> bool:

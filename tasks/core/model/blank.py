@@ -103,7 +103,7 @@ def held_tensors(model: Any) -> list[torch.Tensor]:
 
 def _config(folder: Path) -> Any:
     try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True).get_text_config()
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"The configuration of {folder} cannot be read ({type(error).__name__}).",

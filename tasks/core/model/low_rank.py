@@ -17,7 +17,7 @@ class LowRankUpdate(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # noqa: D102
+    def forward(
         ctx: Any, base: torch.Tensor, x: torch.Tensor, down: torch.Tensor, up: torch.Tensor, scale: float
     ) -> torch.Tensor:
         # flattened here and not outside, where a view that is changed in place costs autograd three copies of it
@@ -30,7 +30,7 @@ class LowRankUpdate(torch.autograd.Function):
         return base
 
     @staticmethod
-    def backward(ctx: Any, *outer: Any) -> tuple[torch.Tensor | None, ...]:  # noqa: D102
+    def backward(ctx: Any, *outer: Any) -> tuple[torch.Tensor | None, ...]:
         x, inner, down, up = ctx.saved_tensors
         slope = outer[0].reshape(-1, outer[0].shape[-1])
         tokens = x.reshape(-1, x.shape[-1])

@@ -17,6 +17,7 @@ def shard_blocks(model: Any, device: str, processes: int) -> None:
     from torch import device as torch_device
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
+    from torch.distributed.tensor import DTensor
 
     mesh = init_device_mesh(torch_device(device).type, (processes,))
     for block in blocks_of(model):
@@ -24,6 +25,9 @@ def shard_blocks(model: Any, device: str, processes: int) -> None:
         trained = {weight for weight in block.parameters() if weight.requires_grad}
         fully_shard(block, mesh=mesh, reshard_after_forward=True, ignored_params=trained)
     model.to(device)
+    # one root, for one stream of gathering that is ahead of computing; what is not in blocks stays whole
+    kept = {weight for weight in model.parameters() if not isinstance(weight, DTensor)}
+    fully_shard(model, mesh=mesh, ignored_params=kept)
 
 
 def blocks_of(model: Any) -> Iterator[Any]:

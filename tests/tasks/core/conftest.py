@@ -49,6 +49,7 @@ def plan(tiny_base: Path, tokens: Path, tmp_path: Path) -> FitPlan:
         dropout=0.1,
         targets=("all-linear",),
         virtual_tokens=4,
+        packed=False,
         epochs=20,
         max_steps=12,
         learning_rate=5e-3,

@@ -93,7 +93,13 @@ def test_two_processes_learn_what_one_learns_also_from_a_base_that_they_share(
         work = tmp_path / f"sharding-{sharding}"
         work.mkdir()
         two = replace(
-            plan, processes=2, accumulation=1, sharding=sharding, work=str(work), output=str(work / "out")
+            plan,
+            processes=2,
+            accumulation=1,
+            sharding=sharding,
+            gradient_checkpointing=sharding,  # as in the recipe
+            work=str(work),
+            output=str(work / "out"),
         )
         facts = fit(two, nothing)
         assert facts["processes"] == 2
@@ -307,7 +313,9 @@ def test_what_little_memory_there_was_is_known_to_the_next_start(
 
     monkeypatch.setattr(launcher, "_fit", short_of_memory)
     small = replace(plan, micro_tokens=0)
-    Room(300, gradient_checkpointing=False, needed=1, free=1).save(small)  # as the first trainer settles it
+    Room(300, gradient_checkpointing=False, packed=False, needed=1, free=1).save(
+        small
+    )  # as the first trainer settles it
     assert len(fit(small, nothing)["notes"]) == 2
     assert tried == [0, 150, 75]
     assert len(fit(small, nothing)["notes"]) == 2

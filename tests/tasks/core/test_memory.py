@@ -98,7 +98,7 @@ def test_a_base_that_is_shared_is_held_in_parts(
     alone, shared = (needed(replace(mine, sharding=one), 256, 128, 0.5, "cuda") for one in (False, True))
     layers = 64 * (2 * 64 + 2 * 32) + 3 * 64 * 96  # weights, at half a byte
     norms = 2 * 64  # at two bytes
-    gathered = 1 / 8
+    gathered = 2 / 8
     assert alone - shared == pytest.approx(8 * (layers / 2 + 2 * norms) * (1 - 1 / 2 - gathered), rel=1e-3)
 
 
@@ -124,8 +124,13 @@ def test_as_much_as_fits_goes_through_at_once(large: FitPlan, rows: dict[str, An
     assert part.needed <= 0.6 * whole.needed < 1.1 * part.needed
 
     least = settle(replace(large, micro_tokens=32), rows, "cpu", 0).needed
+    packed = settle(large, rows, "cpu", int(0.97 * least / memory.USABLE))
+    assert (packed.packed, packed.gradient_checkpointing) == (True, False)
+    assert packed.needed <= 0.97 * least
+
+    least = settle(replace(large, micro_tokens=32, packed=True), rows, "cpu", 0).needed
     tight = settle(large, rows, "cpu", int(0.97 * least / memory.USABLE))
-    assert tight.gradient_checkpointing
+    assert (tight.packed, tight.gradient_checkpointing) == (True, True)
     assert tight.needed <= 0.97 * least
 
 
@@ -147,7 +152,7 @@ def test_what_cannot_fit_is_refused_before_it_begins(
 
 
 def test_a_prefix_is_never_made_to_fit_by_checkpointing(large: FitPlan, rows: dict[str, Any]) -> None:
-    prefix = replace(large, method="prefix")
+    prefix = replace(large, method="prefix", packed=True)
     least = settle(replace(prefix, micro_tokens=32), rows, "cpu", 0).needed
     with pytest.raises(HardwareError):
         settle(prefix, rows, "cpu", int(0.97 * least / memory.USABLE))
@@ -160,7 +165,7 @@ def test_what_a_person_has_set_is_kept(large: FitPlan, rows: dict[str, Any]) -> 
 
 def test_the_next_start_takes_the_same_pieces(large: FitPlan) -> None:
     assert room_of(large) is None
-    Room(640, gradient_checkpointing=True, needed=1, free=2).save(large)
+    Room(640, gradient_checkpointing=True, packed=True, needed=1, free=2).save(large)
     room = room_of(large)
     assert room is not None
     assert (room.of(large).micro_tokens, room.of(large).gradient_checkpointing) == (640, True)
