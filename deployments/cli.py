@@ -14,6 +14,7 @@ import click
 from deployments.options import JSON, LOGS, RECIPE, RECIPE_OPTION, SETS, WORKSPACE, workspace_of
 from deployments.printing import StepTeller, fail, keep_traceback, print_result, say, shorten
 from deployments.quarantine_commands import quarantine_group
+from deployments.registry_commands import export, models, promote, reject, rollback, trace
 from deployments.run_records import find_run, list_runs, read_run
 from deployments.settings_reading import read_settings
 from tasks.core.errors import BelowBar, FreshtuneError, Stopped
@@ -144,34 +145,6 @@ def show(name: str, workspace: str | None, as_json: bool, replies: bool) -> None
 
 
 @cli.command()
-@RECIPE_OPTION
-@SETS
-@WORKSPACE
-@JSON
-def models(recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: bool) -> None:
-    """List the registry's versions with their aliases and why they were promoted.
-
-    \b
-    Example:
-      freshtune models
-    """
-    settings = read_settings(recipe, sets, (), workspace)
-    _prepare(settings)
-    from flows.registry_reading import list_versions
-
-    found = list_versions(settings)
-    lines = [
-        f"{one['name']} {one['version']:>3}  {','.join(one['aliases']) or '-':<10} {one['created']}  {shorten(one['reason'], 90)}"
-        for one in found
-    ]
-    print_result(
-        {"schema": 1, "status": "done", "versions": found},
-        "\n".join(lines or ["No version yet: freshtune run"]),
-        as_json=as_json,
-    )
-
-
-@cli.command()
 @click.argument("question")
 @click.option("--model", default="champion", show_default=True, help="`champion` or a version's number.")
 @click.option("--max-new-tokens", default=100, show_default=True, type=click.IntRange(1, 4096))
@@ -203,6 +176,8 @@ def ask(
 
 
 cli.add_command(quarantine_group)
+for command in (models, promote, reject, rollback, trace, export):
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ from tasks.core.model.loading import load_base, load_tokenizer
 from tasks.core.model.merged_weights import with_its_adapter
 from tasks.core.normalizing.normalization import neutralize_markers, normalize_text
 from tasks.core.registry.client import CHAMPION, Registry, Version, open_registry
+from tasks.core.registry.lineage import FILES_DIGEST
+from tasks.core.registry.packaging import check_package
 from tasks.core.settings import Settings
 from tasks.core.tokens.prompts import encode, has_control_token, render_prompt
 
@@ -15,13 +17,14 @@ from tasks.core.tokens.prompts import encode, has_control_token, render_prompt
 def answer_question(settings: Settings, question: str, model: str, max_new_tokens: int) -> dict[str, Any]:
     """Answer `question` with the version `model` (a number, or `champion`), cleaned and rendered as in training.
 
-    Raises `SettingsError` when there is no such version or the question is empty.
+    Raises `SettingsError` when there is no such version or the question is empty, `ModelError` when a file of the version is
+    not the one that was registered.
     """
     client = open_registry(settings.workspace)
     version = _choose(client, settings.registry.name, model)
-    folder = client.download(
-        version.run_id, "model/artifacts/model", settings.workspace / "answers" / version.run_id
-    )
+    package = client.at_hand(version.run_id, "model", settings.workspace / "answers" / version.run_id)
+    check_package(package, version.tags.get(FILES_DIGEST, ""))
+    folder = package / "artifacts" / "model"
     tokenizer = load_tokenizer(folder)
     text = neutralize_markers(normalize_text(question))
     if not text:

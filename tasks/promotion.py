@@ -6,9 +6,10 @@ from typing import Any
 
 from tasks.core.errors import ModelError
 from tasks.core.receipts import Decision, Promotion, Receipt, RegisteredModel
-from tasks.core.registry.client import Registry, Version, open_registry
-from tasks.core.registry.lineage import PROMOTION, REASON, REPLACED
-from tasks.core.registry.succession import Ruling, number, rule
+from tasks.core.registry.client import CHALLENGER, Registry, Version, open_registry
+from tasks.core.registry.lineage import REPLACED
+from tasks.core.registry.succession import Ruling, rule
+from tasks.core.registry.transitions import promote
 from tasks.core.store.artifacts import Draft
 from tasks.lid import step
 
@@ -20,24 +21,31 @@ def _still_so(workspace: Path, receipt: Receipt, values: Mapping[str, Any]) -> b
     champion = client.champion(registered.name)
     if receipt.moved:
         return champion is not None and champion.version == registered.version
-    return _rule(client, champion, registered, values["decision"])[0] == Ruling(receipt.reason)
+    return _rule(client, champion, registered, values["decision"]) == Ruling(receipt.reason)
 
 
 @step("promotion", Promotion, retries=3, confirm=_still_so)
 def promote_model(draft: Draft, registered: RegisteredModel, decision: Decision) -> Promotion:
-    """Move the alias when the gate said so and the champion is the one that was judged; tag the reason and what it left."""
+    """Move the alias when the gate said so and the champion is the one that was judged; what waits for a person is `challenger`."""
     client = open_registry(draft.workspace)
     champion = client.champion(registered.name)
-    ruling, versions = _rule(client, champion, registered, decision)
+    ruling = _rule(client, champion, registered, decision)
     already = (
         champion is not None and champion.version == registered.version
     )  # a start before was killed here
     replaced = _replaced(champion, already=already) if ruling.moves else 0
 
     if ruling.moves and not already:
-        turn = 1 + max(number(version) for version in versions)
-        tags = {REASON: ruling.reason[:4000], REPLACED: str(replaced), PROMOTION: str(turn)}
-        client.set_champion(registered.name, registered.version, tags)
+        promote(
+            client,
+            registered.name,
+            registered.version,
+            instead_of=replaced,
+            who="the gate",
+            why=ruling.reason,
+        )
+    elif decision.outcome == "ask":
+        client.set_alias(registered.name, CHALLENGER, registered.version)
 
     (draft.folder / "reason.txt").write_text(ruling.reason + "\n")
     return draft.seal(
@@ -47,16 +55,15 @@ def promote_model(draft: Draft, registered: RegisteredModel, decision: Decision)
 
 def _rule(
     client: Registry, champion: Version | None, registered: RegisteredModel, decision: Decision
-) -> tuple[Ruling, list[Version]]:
-    versions = client.versions(registered.name)
-    mine = next((version for version in versions if version.version == registered.version), None)
+) -> Ruling:
+    mine = client.version(registered.name, registered.version)
     if mine is None:
         raise ModelError(
             f"Version {registered.version} of {registered.name} was deleted from the registry.",
             cure="Start again: it is registered anew.",
         )
     verdict = Ruling(decision.reason, moves=decision.outcome == "promote")
-    return rule(mine, champion, decision.rival, verdict), versions
+    return rule(mine, champion, decision.rival, verdict)
 
 
 def _replaced(champion: Version | None, *, already: bool) -> int:

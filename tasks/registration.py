@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,23 @@ from tasks.core.receipts import (
     ValidExamples,
 )
 from tasks.core.registry.client import Registry, open_registry
-from tasks.core.registry.lineage import CONTENT_KEY, TRAINING_KEY, lineage_tags, quantization_of
-from tasks.core.registry.packaging import NEEDS, package, package_digest
+from tasks.core.registry.lineage import (
+    CODE_DIGEST,
+    CONTENT_KEY,
+    FILES_DIGEST,
+    PACKAGES,
+    TRAINING_KEY,
+    lineage_tags,
+    quantization_of,
+)
+from tasks.core.registry.packaging import (
+    NEEDS,
+    check_package,
+    files_digest,
+    package,
+    package_digest,
+    self_test,
+)
 from tasks.core.report.figures import loss_curve
 from tasks.core.report.registry_texts import (
     base_name,
@@ -34,11 +50,13 @@ from tasks.core.report.registry_texts import (
 from tasks.core.settings import RegistrySettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.digests import digest_files, digest_folder
+from tasks.core.store.keys import code_digest
 from tasks.core.store.rows import read_rows
 from tasks.core.tokens.storing import TOKENIZER
 from tasks.lid import step
 
 MODEL = "model"
+TRAINED_WITH = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
 
 
 def _is_known(workspace: Path, receipt: Receipt, _values: Mapping[str, Any]) -> bool:
@@ -85,12 +103,14 @@ def register_model(
 
     if known:
         version, run_id = known.version, known.run_id
-        client.finish_run(run_id)  # a start before may have been killed between the two
     else:
         description = _describe(draft.workspace, examples, base, adapter, merged, evaluations)
         run_id = _track(draft, client, adapter, evaluations, tags, registry, description)
         client.log_metrics(run_id, run_figures(examples.counts, merged.proof))
         version = _register(draft, client, run_id, adapter, merged, tags, registry, description)
+
+    _test(draft, client, registry.name, version)
+    client.finish_run(run_id)
 
     facts = {"name": registry.name, "version": version, "run_id": run_id, "tags": tags}
     (draft.folder / "version.json").write_text(json.dumps(facts, indent=1))
@@ -153,9 +173,22 @@ def _register(
     shutil.rmtree(packed, ignore_errors=True)
     package(packed, merged.folder(draft.workspace) / "model", adapter.folder(draft.workspace))
     client.log_files(run_id, packed, MODEL)
-    version = client.register(registry.name, run_id, MODEL, tags, description)
-    client.finish_run(run_id)
-    return version
+    packages = ",".join(f"{one}=={metadata.version(one)}" for one in TRAINED_WITH)
+    told = {
+        FILES_DIGEST: files_digest(packed),
+        CODE_DIGEST: code_digest("tasks.adapter_training"),
+        PACKAGES: packages,
+    }
+    return client.register(registry.name, run_id, MODEL, {**tags, **told}, description)
+
+
+def _test(draft: Draft, client: Registry, name: str, number: int) -> None:
+    """Load back what was registered, whole, and let it answer: what cannot be served never becomes champion."""
+    version = client.version(name, number)
+    assert version  # noqa: S101 - it was found or registered just now
+    folder = client.at_hand(version.run_id, MODEL, draft.work / "registered")
+    check_package(folder, version.tags.get(FILES_DIGEST, ""))
+    self_test(folder)
 
 
 def _params(adapter: Adapter) -> dict[str, Any]:

@@ -53,3 +53,18 @@ def make_base(folder: Path, seed: int = 0) -> Path:
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def packaged(folder: Path) -> Path:
+    """Package a tiny model in `folder`, as a registration does, and give the package."""
+    from tasks.core.model.loading import load_tokenizer
+    from tasks.core.registry.packaging import package
+    from tasks.core.tokens.prompts import template_source, with_template
+
+    merged = make_base(folder / "model")
+    tokenizer = load_tokenizer(merged)
+    with_template(tokenizer, template_source("instruction", tokenizer)).save_pretrained(merged)
+    (folder / "adapter").mkdir()
+    (folder / "adapter" / "adapter_config.json").write_text("{}")
+    package(folder / "packed", merged, folder / "adapter")
+    return folder / "packed"

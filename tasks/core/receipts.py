@@ -249,6 +249,8 @@ class Decision(Receipt):
     outcome: Literal["promote", "keep", "ask"]
     reason: str
     gains: dict[str, dict[str, float]]
+    slices: list[dict[str, Any]] = []
+    """By slice: the gain over the champion, or over the base where there is none, and whether it `fell`."""
     rival: int = 0
     """The version that was to be beaten; 0 when there was none."""
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from journeys import Told, run_here, small_settings
 
+from flows.registry_reading import trace
 from tasks.core.registry.client import open_registry
 from tasks.core.settings import Settings
+from tasks.core.store.rows import read_table
 
 DATA = ["collection", "raw_validation", "cleaning", "clean_validation"]
 ACROSS = ["formation", "example_validation", "assembly"]
@@ -86,6 +88,26 @@ def test_mlflow_has_the_version_with_lineage_and_no_text(first: Told, settings: 
     sample = json.loads((Path(first[0]["run_dir"]) / "samples.json").read_text(encoding="utf-8"))[0]
     assert sample["reply"][:40] not in page
     assert "training" in page.lower()
+
+
+def test_a_version_is_traced_back_and_a_requester_forth(settings: Settings, first: Told) -> None:
+    version = first[0]["model"]["version"]
+    back = trace(settings, version, {})
+    assert back["rows"] == {name: back["rows"][name] for name in back["rows"]} | {"in": 260}
+    assert back["digests"]["adapter"] == first[0]["model"]["adapter_digest"]
+    assert first[0]["run_id"] in back["runs"]
+    assert back["settings"]["lora.rank"] == "8"
+    assert len(back["logs"]) == 2
+    assert any(one.startswith("torch==") for one in back["packages"])
+
+    rows = read_table(settings.workspace / one_of(first, "example_validation") / "rows.arrow").to_pylist()
+    requester = rows[0]["requester"]
+    forth = trace(settings, 0, {"requester": requester})["rows"]
+    assert {one["row_id"] for one in forth} >= {
+        row["row_id"] for row in rows if row["requester"] == requester
+    }
+    assert all(version in one["versions"] for one in forth)
+    assert trace(settings, 0, {"requester": "nobody"})["rows"] == []
 
 
 def test_equal_content_is_a_hit_under_another_name(settings: Settings, first: Told, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tasks.core.registry.lineage import CONTENT_KEY, TRAINING_KEY
 from tasks.core.registry.own_database import make_database
 from tasks.core.registry.relocation import follow_workspace
 
-CHAMPION = "champion"
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 NOTE = "mlflow.note.content"
 WATCHED = 5  # seconds between two looks at the machine
 NO_TIMES: Mapping[int, float] = MappingProxyType({})
@@ -138,10 +138,15 @@ class Registry:
         with self._speaking():
             return bool(self.client.list_artifacts(run_id, place))
 
-    def is_finished(self, run_id: str) -> bool:
-        """Say whether a run is closed as finished."""
+    def run_params(self, run_id: str) -> dict[str, str]:
+        """Give the parameters of a run."""
         with self._speaking():
-            return bool(self.client.get_run(run_id).info.status == "FINISHED")
+            return dict(self.client.get_run(run_id).data.params)
+
+    def run_tags(self, run_id: str) -> dict[str, str]:
+        """Give the tags of a run."""
+        with self._speaking():
+            return dict(self.client.get_run(run_id).data.tags)
 
     def reopen_run(self, run_id: str) -> None:
         """Open a run again."""
@@ -173,14 +178,8 @@ class Registry:
         known = self.find_content(name, tags[CONTENT_KEY])
         if known:
             return known.version
-        from mlflow.exceptions import MlflowException
-
+        self.make_model(name)
         with self._speaking():
-            try:
-                self.client.create_registered_model(name)
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
             source = f"{self.client.get_run(run_id).info.artifact_uri}/{place}"
             made = self.client.create_model_version(
                 name, source, run_id, tags=dict(tags), description=description
@@ -211,12 +210,72 @@ class Registry:
             number = model.aliases.get(CHAMPION) if model else None
             return self._version(name, int(number)) if number else None
 
-    def set_champion(self, name: str, number: int, tags: Mapping[str, str]) -> None:
-        """Tag a version, then move the `champion` alias to it."""
+    def aliases(self, name: str) -> dict[str, int]:
+        """Give the aliases of a model, each with its version."""
+        with self._speaking():
+            model = self._model(name)
+            return {alias: int(number) for alias, number in model.aliases.items()} if model else {}
+
+    def set_alias(self, name: str, alias: str, number: int) -> None:
+        """Move an alias to a version, in one step."""
+        with self._speaking():
+            self.client.set_registered_model_alias(name, alias, str(number))
+
+    def drop_alias(self, name: str, alias: str) -> None:
+        """Take an alias away."""
+        with self._speaking():
+            self.client.delete_registered_model_alias(name, alias)
+
+    def tag_version(self, name: str, number: int, tags: Mapping[str, str]) -> None:
+        """Tag a version."""
         with self._speaking():
             for key, value in tags.items():
                 self.client.set_model_version_tag(name, str(number), key, value)
-            self.client.set_registered_model_alias(name, CHAMPION, str(number))
+
+    def tag_model(self, name: str, key: str, value: str) -> None:
+        """Tag a registered model."""
+        with self._speaking():
+            self.client.set_registered_model_tag(name, key, value)
+
+    def model_tags(self, name: str) -> dict[str, str]:
+        """Give the tags of a registered model; one that is not there has none."""
+        with self._speaking():
+            model = self._model(name)
+            return dict(model.tags) if model else {}
+
+    def make_model(self, name: str) -> bool:
+        """Make a registered model without versions; say whether it was not there already."""
+        from mlflow.exceptions import MlflowException
+
+        with self._speaking():
+            try:
+                self.client.create_registered_model(name)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+                return False
+        return True
+
+    def made_at(self, name: str) -> float:
+        """Say when a registered model was made, in seconds since 1970; 0 for one that is not there."""
+        with self._speaking():
+            model = self._model(name)
+            return model.creation_timestamp / 1000 if model else 0.0
+
+    def drop_model(self, name: str) -> None:
+        """Delete a registered model, if it is there."""
+        with self._speaking():
+            if self._model(name):
+                self.client.delete_registered_model(name)
+
+    def at_hand(self, run_id: str, place: str, target: Path) -> Path:
+        """Give a folder with what a run holds under `place`: where it lies on this machine, or a copy in `target`."""
+        with self._speaking():
+            address = urlsplit(f"{self.client.get_run(run_id).info.artifact_uri}/{place}")
+        here = Path(address.path)
+        return (
+            here if address.scheme in {"", "file"} and here.exists() else self.download(run_id, place, target)
+        )
 
     def download(self, run_id: str, place: str, target: Path) -> Path:
         """Download what a run holds under `place` into `target` and give its folder."""

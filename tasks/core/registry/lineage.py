@@ -15,9 +15,15 @@ TOKENS_DIGEST = "freshtune.token_rows_digest"
 LOG_DIGESTS = "freshtune.log_digests"
 CONTENT_KEY = "freshtune.content_key"
 TRAINING_KEY = "freshtune.training_key"  # of a run: which training it is of, from its first step on
+FILES_DIGEST = "freshtune.files_digest"  # of the list of a version's files
 REPLACED = "freshtune.replaced"
 REASON = "freshtune.promotion_reason"
+DECIDED_BY = "freshtune.decided_by"
+DECIDED_AT = "freshtune.decided_at"
+SET_ASIDE = "freshtune.set_aside"  # by whom and why a version was; empty once a person wants it again
 PROMOTION = "freshtune.promotion"  # its number, counted over all versions
+CODE_DIGEST = "freshtune.code_digest"  # of the code that trained it
+PACKAGES = "freshtune.packages"  # that trained it, with their versions
 LONGEST = 5000
 
 

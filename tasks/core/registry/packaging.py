@@ -1,15 +1,19 @@
 """Packaging: a folder that MLflow serves, without pickle: the code is a file, the weights are safetensors."""
 
+import json
 import shutil
 import tempfile
 import warnings
 from importlib import metadata
 from pathlib import Path
 
+from tasks.core.errors import ModelError
 from tasks.core.registry.client import quiet
-from tasks.core.store.digests import digest_file, digest_value
+from tasks.core.store.digests import digest_file, digest_folder, digest_value
 
 CODE = Path(__file__).with_name("served_model.py")
+FILES = "files.json"
+QUESTION = "What can you help me with?"
 NEEDS = ("mlflow", "torch", "transformers", "peft", "safetensors", "pandas", "jinja2")
 
 
@@ -26,7 +30,7 @@ def requirements() -> list[str]:
 def package(target: Path, merged: Path, adapter: Path) -> None:
     """Write an MLflow model into `target`: merged model and tokenizer, the adapter beside it, signature, requirements.
 
-    `merged` must be a folder called `model`: its files are found under `artifacts/model`, those of the adapter under
+    Beside them lies a list of all files with their digests, which is checked before a load. `merged` must be a folder called `model`: its files are found under `artifacts/model`, those of the adapter under
     `artifacts/adapter`.
     """
     quiet()
@@ -55,6 +59,54 @@ def package(target: Path, merged: Path, adapter: Path) -> None:
             artifacts={"model": str(merged), "adapter": str(beside)},
             signature=signature,
             pip_requirements=requirements(),
+        )
+    (target / FILES).write_text(json.dumps(digest_folder(target), indent=1))
+
+
+def files_digest(folder: Path) -> str:
+    """Digest the list of a package's files, which holds the digests of all others."""
+    return digest_file(folder / FILES)
+
+
+def check_package(folder: Path, digest: str) -> None:
+    """Insist that a package has the files that were registered, each with the bytes that it had then.
+
+    `digest` is that of the list of files. Raises `ModelError` with the first that is not so.
+    """
+    cure = "Restore the files of this version, or choose a version that is whole."
+    if not (folder / FILES).is_file() or files_digest(folder) != digest:
+        raise ModelError(
+            f"The list of files {FILES} of this version is not the one that was registered.", cure=cure
+        )
+    for name, known in json.loads((folder / FILES).read_bytes()).items():
+        path = folder / name
+        if not path.is_file() or digest_file(path) != known:
+            raise ModelError(
+                f"The file {name} of this version is not the one that was registered.", cure=cure
+            )
+
+
+def self_test(folder: Path) -> None:
+    """Load a package as MLflow serves it, and let it answer a fixed question.
+
+    Raises `ModelError` when it does not.
+    """
+    quiet()
+    import pandas as pd
+    from mlflow import pyfunc
+
+    try:
+        model = pyfunc.load_model(str(folder))
+        replies = model.predict(pd.DataFrame({"question": [QUESTION]}), params={"max_new_tokens": 8})
+        text = replies["reply"][0]
+    except Exception as error:
+        raise ModelError(
+            f"The registered model does not answer when it is loaded back ({type(error).__name__}).",
+            cure="Look at the run's messages; it is not promoted, and the next run tries it again.",
+        ) from error
+    if not isinstance(text, str):
+        raise ModelError(
+            "The registered model answers with something that is no text.", cure="Report this as a bug."
         )
 
 

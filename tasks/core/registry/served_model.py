@@ -3,6 +3,8 @@
 This file is copied into every registered model, so it imports nothing of ours.
 """
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,12 @@ class SupportModel(PythonModel):
     """A merged model, or a base with its adapter beside it, behind its tokenizer's own template."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the merged model, in 32 bit on a CPU: 16-bit types are slow there."""
+        """Load the merged model, in 32 bit on a CPU: 16-bit types are slow there.
+
+        Raises `ValueError` when a file is not the one that was registered.
+        """
         folder = context.artifacts["model"]
+        _check(Path(folder).parents[1])
         device = "cuda" if torch.cuda.is_available() else "cpu"
         dtype = "auto" if device == "cuda" else torch.float32
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -61,6 +67,14 @@ class SupportModel(PythonModel):
             )
         reply = whole[0, batch["input_ids"].shape[1] :]
         return str(self.tokenizer.decode(reply, skip_special_tokens=True)).strip()
+
+
+def _check(package: Path) -> None:
+    """Compare every file of the package with the list that lies in it."""
+    for name, known in json.loads((package / "files.json").read_bytes()).items():
+        with (package / name).open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != known:
+                raise ValueError(f"The file {name} is not the one that was registered; restore it.")
 
 
 mlflow.models.set_model(SupportModel())

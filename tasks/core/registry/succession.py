@@ -9,6 +9,7 @@ from tasks.core.registry.lineage import (
     BASE_DIGEST,
     PROMOTION,
     QUANTIZATION,
+    SET_ASIDE,
     TOKENIZER_DIGEST,
 )
 
@@ -41,13 +42,18 @@ def why_unfit(champion: Version, ours: Mapping[str, str]) -> str:
 def rule(mine: Version, champion: Version | None, rival: int, verdict: Ruling) -> Ruling:
     """Say whether `mine` takes the alias, by the gate's verdict and by who is champion now.
 
-    `rival` is the version that the verdict is about, 0 for none. Only that one can be replaced, never an equal one, and
-    never one that a person chose over `mine`: promotions are numbered, so a champion whose own came before that of
+    `rival` is the version that the verdict is about, 0 for none. Only that one can be replaced, never an equal one, never by
+    a version that a person set aside, and never one that a person chose over `mine`: promotions are numbered, so a champion whose own came before that of
     `mine` was not put there by us.
     """
     if not verdict.moves or (champion and champion.version == mine.version):
         return verdict
     now = champion.version if champion else 0
+    if mine.tags.get(SET_ASIDE):
+        return Ruling(
+            f"Version {mine.version} passed the gate, but was set aside: {mine.tags[SET_ASIDE]}. Make it champion with "
+            f"`freshtune promote {mine.version}`."
+        )
     if champion and all(
         champion.tags.get(tag) == mine.tags.get(tag) for tag in (ADAPTER_DIGEST, BASE_DIGEST)
     ):

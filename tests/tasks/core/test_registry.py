@@ -6,17 +6,21 @@ from pathlib import Path
 
 import pytest
 from journeys import plain_environment
-from tiny import make_base
+from tiny import packaged
 
-from tasks.core.errors import Refused, ServiceError
-from tasks.core.model.loading import load_tokenizer
+from tasks.core.errors import ModelError, Refused, ServiceError
 from tasks.core.receipts import Adapter, BaseModel, MergedModel, TokenRows, ValidExamples
 from tasks.core.registry import packaging
 from tasks.core.registry.client import Registry, open_registry
 from tasks.core.registry.lineage import content_key, lineage_tags
-from tasks.core.registry.packaging import package, package_digest
+from tasks.core.registry.packaging import (
+    FILES,
+    check_package,
+    files_digest,
+    package_digest,
+    self_test,
+)
 from tasks.core.settings import RegistrySettings
-from tasks.core.tokens.prompts import template_source, with_template
 
 TAGS = lineage_tags(
     adapter_digest="a" * 64,
@@ -45,13 +49,14 @@ def test_equal_content_is_registered_once(registry: Registry) -> None:
     assert [one.version for one in registry.versions("once")] == [1]
 
 
-def test_the_alias_moves_with_its_reason(registry: Registry) -> None:
+def test_aliases_move_and_tags_stay(registry: Registry) -> None:
     run = registry.start_run("experiment", "first", TAGS)
     first = registry.register("moving", run, "model", TAGS, "")
     second = registry.register("moving", run, "model", {**TAGS, "freshtune.content_key": "other"}, "")
     assert registry.champion("moving") is None
-    registry.set_champion("moving", first, {"why": "it is the first"})
-    registry.set_champion("moving", second, {})
+    registry.tag_version("moving", first, {"why": "it is the first"})
+    for version in (first, second):
+        registry.set_alias("moving", "champion", version)
     champion = registry.champion("moving")
     assert champion is not None
     assert (champion.version, champion.aliases) == (2, ("champion",))
@@ -148,7 +153,10 @@ def test_a_registration_that_was_killed_at_its_end_is_finished_by_the_next(
     client = open_registry(tmp_path)
     key = content_key("m", "a", "b", package_digest())
     run = client.start_run("experiment", "killed", {"freshtune.content_key": key})
-    client.register("m", run, "model", {"freshtune.content_key": key}, "")
+    packed = packaged(tmp_path)
+    client.log_files(run, packed, "model")
+    tags = {"freshtune.content_key": key, "freshtune.files_digest": files_digest(packed)}
+    client.register("m", run, "model", tags, "")
     assert client.client.get_run(run).info.status == "RUNNING"
 
     made_from = {"model": {"quantization": "nf4", "double_quant": True}}
@@ -182,13 +190,25 @@ print(model.predict(pandas.DataFrame({"question": ["How?", "Why?"]}), params={"m
 """
 
 
+@pytest.mark.parametrize("name", ["artifacts/model/model.safetensors", "served_model.py", "MLmodel", FILES])
+@pytest.mark.parametrize("harm", ["flipped", "missing"])
+def test_one_flipped_byte_is_refused_before_the_load(name: str, harm: str, tmp_path: Path) -> None:
+    packed = packaged(tmp_path)
+    digest = files_digest(packed)
+    check_package(packed, digest)
+    victim = packed / name
+    data = bytearray(victim.read_bytes())
+    data[len(data) // 2] ^= 1
+    victim.write_bytes(data) if harm == "flipped" else victim.unlink()
+    with pytest.raises(ModelError, match=f"{name} of this version is not the one that was registered"):
+        check_package(packed, digest)
+    if name.startswith("artifacts"):
+        with pytest.raises(ModelError, match="does not answer when it is loaded back"):
+            self_test(packed)
+
+
 def test_a_package_is_served_without_pickle_by_a_process_of_its_own(tmp_path: Path) -> None:
-    merged = make_base(tmp_path / "model")
-    tokenizer = load_tokenizer(merged)
-    with_template(tokenizer, template_source("instruction", tokenizer)).save_pretrained(merged)
-    (tmp_path / "adapter").mkdir()
-    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
-    package(tmp_path / "packed", merged, tmp_path / "adapter")
+    packaged(tmp_path)
     assert not list((tmp_path / "packed").rglob("*.pkl"))
     assert (tmp_path / "packed" / "artifacts" / "adapter" / "adapter_config.json").exists()
     quiet = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}

@@ -10,6 +10,7 @@ from tasks.core.receipts import Adapter, Decision, Promotion, RegisteredModel, R
 from tasks.core.registry.client import Registry, Version, open_registry
 from tasks.core.registry.lineage import quantization_of
 from tasks.core.registry.succession import Ruling, rule, why_unfit
+from tasks.core.registry.transitions import promote, reject, roll_back
 from tasks.core.settings import RegistrySettings
 from tasks.core.store.digests import digest_files, digest_folder
 
@@ -132,11 +133,30 @@ def test_a_persons_choice_stays(place: Path) -> None:
     one, two = registered(client, 1), registered(client, 2)
     promoted(place, one, decision(0))
     promoted(place, two, decision(1))
-    client.set_champion("m", 1, {})
+    client.set_alias("m", "champion", 1)  # as in MLflow's own pages
     refused, taken = promoted(place, two, decision(1))
     assert (refused.moved, taken, client.champion("m").version) == (False, False, 1)  # type: ignore[union-attr]
     assert "a person has made version 1 champion" in refused.reason
     assert promoted(place, two, decision(1)) == (refused, True)
+
+
+def test_what_a_person_takes_back_or_rejects_does_not_come_back_by_itself(place: Path) -> None:
+    client = open_registry(place)
+    one, two, three = (registered(client, number) for number in (1, 2, 3))
+    promoted(place, one, decision(0))
+    promoted(place, two, decision(1))
+    roll_back(client, "m", who="ann", why="It swears.")
+    refused, _ = promoted(place, two, decision(1))
+    assert (refused.moved, client.champion("m").version) == (False, 1)  # type: ignore[union-attr]
+    assert "set aside: ann: It swears." in refused.reason
+
+    reject(client, "m", 3, who="bob", why="Too long.")
+    refused, _ = promoted(place, three, decision(1))
+    assert not refused.moved
+    assert "set aside: bob: Too long." in refused.reason
+    promote(client, "m", 3, instead_of=1, who="bob", why="It is fine.", by_person=True)
+    assert client.champion("m").version == 3  # type: ignore[union-attr]
+    assert client.version("m", 3).tags["freshtune.set_aside"] == ""  # type: ignore[union-attr]
 
 
 @pytest.fixture
@@ -154,7 +174,8 @@ def ask(place: Path) -> Callable[..., Rival | None]:
         mine = {**tags, "freshtune.adapter_digest": f"a{number}", "freshtune.content_key": f"c{number}"}
         run = client.start_run("experiment", f"run {number}", mine)
         client.register("m", run, "model", mine, "")
-    client.set_champion("m", 2, {"freshtune.replaced": "1"})
+    client.tag_version("m", 2, {"freshtune.replaced": "1"})
+    client.set_alias("m", "champion", 2)
 
     def question(**changes: Any) -> Rival | None:
         values = {"adapter": "a3", "base": "b", "quantization": "nf4", **changes}

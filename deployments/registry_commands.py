@@ -1,0 +1,259 @@
+"""Commands on the registry: what is there, what became of it, and who is champion."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deployments.options import JSON, RECIPE_OPTION, SETS, WORKSPACE
+from deployments.printing import print_result, shorten
+from deployments.settings_reading import read_settings
+from tasks.core.settings import Settings
+
+VERSION = click.argument("version", type=click.IntRange(1))
+
+
+@click.command()
+@click.option("--history", is_flag=True, help="Tell every change of who is champion: when, by whom, and why.")
+@RECIPE_OPTION
+@SETS
+@WORKSPACE
+@JSON
+def models(history: bool, recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: bool) -> None:
+    """List the registry's versions with their aliases and why they were promoted.
+
+    \b
+    Example:
+      freshtune models
+      freshtune models --history
+    """
+    settings = _settings(recipe, sets, workspace)
+    from flows.registry_reading import list_events, list_versions
+
+    if history:
+        events = list_events(settings)
+        lines = [_event_line(one) for one in events] or ["Nothing has become champion yet."]
+        print_result({"schema": 1, "status": "done", "events": events}, "\n".join(lines), as_json=as_json)
+        return
+    found = list_versions(settings)
+    lines = [
+        f"{one['name']} {one['version']:>3}  {','.join(one['aliases']) or '-':<10} {one['created']}  "
+        + shorten(f"set aside by {one['set_aside']}" if one["set_aside"] else one["reason"], 90)
+        for one in found
+    ] or ["No version yet: freshtune run"]
+    print_result({"schema": 1, "status": "done", "versions": found}, "\n".join(lines), as_json=as_json)
+
+
+@click.command()
+@VERSION
+@click.option("--why", required=True, help="The reason; it is kept in the history.")
+@RECIPE_OPTION
+@SETS
+@WORKSPACE
+@JSON
+def promote(
+    version: int, why: str, recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: bool
+) -> None:
+    """Make VERSION champion, whatever the gate said of it.
+
+    \b
+    Example:
+      freshtune promote 3 --why "Read fifty of its replies."
+    """
+    settings = _settings(recipe, sets, workspace)
+    from flows.registry_moves import promote_version
+
+    _tell(promote_version(settings, version, why), as_json=as_json)
+
+
+@click.command()
+@VERSION
+@click.option("--why", required=True, help="The reason; it is kept in the history.")
+@RECIPE_OPTION
+@SETS
+@WORKSPACE
+@JSON
+def reject(
+    version: int, why: str, recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: bool
+) -> None:
+    """Set VERSION aside: no gate makes it champion then.
+
+    \b
+    Example:
+      freshtune reject 4 --why "It promises refunds."
+    """
+    settings = _settings(recipe, sets, workspace)
+    from flows.registry_moves import reject_version
+
+    _tell(reject_version(settings, version, why), as_json=as_json)
+
+
+@click.command()
+@click.option(
+    "--why", default="Taken back.", show_default=True, help="The reason; it is kept in the history."
+)
+@RECIPE_OPTION
+@SETS
+@WORKSPACE
+@JSON
+def rollback(why: str, recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: bool) -> None:
+    """Make the version champion again that the champion replaced; said again, it leads further back.
+
+    \b
+    Example:
+      freshtune rollback --why "Customers complain."
+    """
+    settings = _settings(recipe, sets, workspace)
+    from flows.registry_moves import roll_back_champion
+
+    _tell(roll_back_champion(settings, why), as_json=as_json)
+
+
+@click.command()
+@click.argument("version", type=click.IntRange(1), required=False)
+@click.option("--requester", default="", help="Where the rows of this requester went, as the log names them.")
+@click.option("--conversation", default="", help="Where the rows of this conversation went.")
+@click.option("--row", default="", help="Where this row went, by its id.")
+@RECIPE_OPTION
+@SETS
+@WORKSPACE
+@JSON
+def trace(
+    version: int | None,
+    requester: str,
+    conversation: str,
+    row: str,
+    recipe: str,
+    sets: tuple[str, ...],
+    workspace: str | None,
+    as_json: bool,
+) -> None:
+    """Trace VERSION back to what it was made of, or rows to every dataset and version that has them.
+
+    \b
+    Example:
+      freshtune trace 3
+      freshtune trace --requester ann@example.org
+    """
+    asked = {"requester": requester, "conversation": conversation, "row_id": row}
+    sought = {name: value for name, value in asked.items() if value}
+    if bool(sought) == (version is not None):
+        raise click.UsageError("Give a VERSION, or some of --requester, --conversation and --row.")
+    settings = _settings(recipe, sets, workspace)
+    from flows import registry_reading
+
+    told = registry_reading.trace(settings, version or 0, sought)
+    print_result(
+        told, "\n".join(_row_lines(told["rows"]) if sought else _lineage_lines(told)), as_json=as_json
+    )
+
+
+@click.command()
+@VERSION
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--what",
+    type=click.Choice(["merged", "adapter"]),
+    default="merged",
+    show_default=True,
+    help="The merged model with its tokenizer, or the adapter alone.",
+)
+@RECIPE_OPTION
+@SETS
+@WORKSPACE
+@JSON
+def export(
+    version: int,
+    folder: Path,
+    what: str,
+    recipe: str,
+    sets: tuple[str, ...],
+    workspace: str | None,
+    as_json: bool,
+) -> None:
+    """Copy VERSION into a new FOLDER, for servers such as vLLM; every file is checked first.
+
+    \b
+    Example:
+      freshtune export 3 models/support-3
+      freshtune export 3 adapters/support-3 --what adapter
+    """
+    settings = _settings(recipe, sets, workspace)
+    from flows.exporting import export_version
+
+    told = export_version(settings, version, folder.expanduser().absolute(), what)
+    line = f"{told['name']} version {version}: {len(told['files'])} files in {folder}."
+    print_result(told, line, as_json=as_json)
+
+
+def _row_lines(rows: list[dict[str, Any]]) -> list[str]:
+    if not rows:
+        return ["No dataset in this workspace's store has such a row."]
+    lines = [f"{'row':<18}{'conversation':<20}{'line':>7}  {'split':<9} {'datasets':<22} versions"]
+    for row in rows:
+        names = ", ".join(one[:8] for one in row["datasets"])
+        learned = ", ".join(map(str, row["versions"])) or "-"
+        lines.append(
+            f"{row['row_id']:<18}{shorten(row['conversation'], 18):<20}{row['line']:>7}  {row['split']:<9} "
+            f"{shorten(names, 22):<22} {learned}"
+        )
+    return lines
+
+
+def _lineage_lines(told: dict[str, Any]) -> list[str]:
+    rows = told["rows"]
+    counts = (
+        f"{rows['train']:,} trained on, {rows['held_out']:,} held out, of {rows['in']:,} read"
+        if rows
+        else "not in this workspace's store"
+    )
+    settings = ", ".join(
+        f"{name}={told['settings'][name]}"
+        for name in ("lora.method", "lora.rank", "training.epochs", "training.learning_rate", "training.seed")
+        if name in told["settings"]
+    )
+    lines = [
+        f"{told['name']} version {told['version']}"
+        + (f" ({', '.join(told['aliases'])})" if told["aliases"] else ""),
+        f"  base       {told['base']}, held as {told['quantization']}",
+        f"  rows       {counts}",
+        f"  logs       {len(told['logs'])} shards",
+        f"  settings   {settings}",
+        f"  packages   {', '.join(told['packages']) or 'not told'}",
+        f"  runs       {', '.join(told['runs']) or 'none in this workspace'}",
+    ]
+    lines += [f"  {name:<10} {digest}" for name, digest in told["digests"].items()]
+    events = [
+        {**one, "when": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one["when"]))}
+        for one in told["history"]
+    ]
+    return [*lines, *(f"  {_event_line(one)}" for one in events)]
+
+
+def _settings(recipe: str, sets: tuple[str, ...], workspace: str | None) -> Settings:
+    from flows.environment import prepare
+
+    settings = read_settings(recipe, sets, (), workspace)
+    prepare(settings.workspace)
+    return settings
+
+
+def _tell(outcome: dict[str, Any], *, as_json: bool) -> None:
+    was = f"version {outcome['before']}" if outcome["before"] else "none"
+    lines = {
+        "promoted": f"{outcome['name']} version {outcome['after']} is champion; before it was {was}.",
+        "rolled back": f"{outcome['name']} version {outcome['after']} is champion again; version {outcome['before']} is set aside.",
+        "rejected": f"{outcome['name']} version {outcome['version']} is set aside; champion is {was}.",
+    }
+    print_result(outcome, lines[outcome["status"]], as_json=as_json)
+
+
+def _event_line(event: dict[str, Any]) -> str:
+    before = f"version {event['before']}" if event["before"] else "none"
+    change = f"{before} → version {event['after']}" if event["before"] != event["after"] else ""
+    what = change or f"version {event['version']}"
+    who = f"by {event['who']}" if event["who"] else "by somebody"
+    return (
+        f"{event['when']}  {event['kind']:<15} {what:<24} {who}: {shorten(event['why'] or '(no reason)', 70)}"
+    )

@@ -1,0 +1,82 @@
+"""What a person does with the registry's versions: promote one, reject one, or take the last change back."""
+
+import getpass
+import platform
+from typing import Any
+
+from tasks.core.errors import SettingsError
+from tasks.core.registry.client import Registry, open_registry
+from tasks.core.registry.lineage import FILES_DIGEST
+from tasks.core.registry.packaging import check_package
+from tasks.core.registry.transitions import Event, promote, reject, roll_back
+from tasks.core.settings import Settings
+
+
+def promote_version(settings: Settings, version: int, why: str) -> dict[str, Any]:
+    """Make a version champion, whatever the gate said of it.
+
+    Raises `SettingsError` when there is no such version, or when it is champion already; `ModelError` when a file of it is
+    not the one that was registered.
+    """
+    client, name = open_registry(settings.workspace), settings.registry.name
+    _insist(client, name, version)
+    now = client.aliases(name).get("champion", 0)
+    if now == version:
+        raise SettingsError(
+            f"Version {version} of {name} is champion already.", cure="Nothing is to be done."
+        )
+    _check(client, settings, name, version)
+    event = promote(client, name, version, instead_of=now, who=_person(), why=why, by_person=True)
+    return _outcome("promoted", name, event)
+
+
+def reject_version(settings: Settings, version: int, why: str) -> dict[str, Any]:
+    """Set a version aside, which no gate makes champion then.
+
+    Raises `SettingsError` when there is no such version, or when it is champion.
+    """
+    client, name = open_registry(settings.workspace), settings.registry.name
+    _insist(client, name, version)
+    return _outcome("rejected", name, reject(client, name, version, who=_person(), why=why))
+
+
+def roll_back_champion(settings: Settings, why: str) -> dict[str, Any]:
+    """Make the version champion again that the champion replaced.
+
+    Raises `SettingsError` when there is none.
+    """
+    client, name = open_registry(settings.workspace), settings.registry.name
+    return _outcome("rolled back", name, roll_back(client, name, who=_person(), why=why))
+
+
+def _insist(client: Registry, name: str, version: int) -> None:
+    if client.version(name, version) is None:
+        known = ", ".join(str(one.version) for one in client.versions(name)) or "none"
+        raise SettingsError(
+            f"There is no version {version} of {name}.",
+            cure=f"Registered are: {known}. `freshtune models` lists them.",
+        )
+
+
+def _check(client: Registry, settings: Settings, name: str, number: int) -> None:
+    version = client.version(name, number)
+    assert version  # noqa: S101 - it was looked for just now
+    package = client.at_hand(version.run_id, "model", settings.workspace / "answers" / version.run_id)
+    check_package(package, version.tags.get(FILES_DIGEST, ""))
+
+
+def _person() -> str:
+    return f"{getpass.getuser()}@{platform.node()}"
+
+
+def _outcome(status: str, name: str, event: Event) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "status": status,
+        "name": name,
+        "version": event.version,
+        "before": event.before,
+        "after": event.after,
+        "who": event.who,
+        "why": event.why,
+    }

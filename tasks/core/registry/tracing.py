@@ -1,0 +1,150 @@
+"""Tracing: from a version back to what it was made of, and from a row or a requester to every version that has learned it.
+
+The way back is by digests: a version's tags name its dataset, a dataset's receipt names its shards, and those hold the rows.
+What was cleared from the store cannot be traced, and is told.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from tasks.core.registry.client import Registry, Version
+from tasks.core.registry.lineage import (
+    ADAPTER_DIGEST,
+    BASE_DIGEST,
+    BASE_IDENTITY,
+    CODE_DIGEST,
+    EXAMPLES_DIGEST,
+    FILES_DIGEST,
+    LOG_DIGESTS,
+    PACKAGES,
+    QUANTIZATION,
+    TOKENS_DIGEST,
+)
+from tasks.core.registry.transitions import history
+from tasks.core.store.artifacts import manifest_receipt
+from tasks.core.store.rows import ROWS, read_table
+
+DIGESTS = {
+    "adapter": ADAPTER_DIGEST,
+    "base": BASE_DIGEST,
+    "dataset": EXAMPLES_DIGEST,
+    "token rows": TOKENS_DIGEST,
+    "files": FILES_DIGEST,
+    "code": CODE_DIGEST,
+}
+SOUGHT = ("row_id", "conversation", "requester")
+TOLD = (*SOUGHT, "line", "split")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset in the store: its digest, its counts of rows, and the folders of its shards by their digests."""
+
+    digest: str
+    counts: Mapping[str, int]
+    shards: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A row that was asked for: which it is, whether it was trained on or held out, and in which datasets and versions."""
+
+    row_id: str
+    conversation: str
+    requester: str
+    line: int
+    split: str
+    datasets: tuple[str, ...]
+    versions: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as plain values."""
+        return asdict(self)
+
+
+def datasets(workspace: Path) -> list[Dataset]:
+    """Give every dataset in the store."""
+    return [
+        Dataset(
+            receipt["digest"],
+            receipt["counts"],
+            {shard["digest"]: workspace / shard["path"] for shard in receipt["shards"]},
+        )
+        for receipt in _receipts(workspace / "store" / "assembly")
+    ]
+
+
+def trace_version(client: Registry, workspace: Path, version: Version) -> dict[str, Any]:
+    """Say what a version was made of, which runs had it, and what became of it; what is not in the store is null."""
+    known = {one.digest: one for one in datasets(workspace)}
+    dataset = known.get(version.tags.get(EXAMPLES_DIGEST, ""))
+    return {
+        "name": version.name,
+        "version": version.version,
+        "aliases": list(version.aliases),
+        "base": version.tags.get(BASE_IDENTITY, ""),
+        "quantization": version.tags.get(QUANTIZATION, ""),
+        "digests": {what: version.tags.get(tag, "") for what, tag in DIGESTS.items()},
+        "logs": [one for one in version.tags.get(LOG_DIGESTS, "").split(",") if one],
+        "rows": dict(dataset.counts) if dataset else None,
+        "settings": client.run_params(version.run_id),
+        "packages": [one for one in version.tags.get(PACKAGES, "").split(",") if one],
+        "runs": _runs(workspace, version.version),
+        "mlflow_run_id": version.run_id,
+        "history": [
+            asdict(event)
+            for event in history(client, version.name)
+            if version.version in {event.version, event.before}
+        ],
+    }
+
+
+def trace_rows(workspace: Path, versions: Sequence[Version], sought: Mapping[str, str]) -> list[Sighting]:
+    """Give every row that is what is `sought` (a `row_id`, `conversation` or `requester`, exactly), with who has it."""
+    held = datasets(workspace)
+    folders = {digest: folder for dataset in held for digest, folder in dataset.shards.items()}
+    found: dict[tuple[str, ...], tuple[dict[str, Any], set[str]]] = {}
+    for digest, folder in folders.items():
+        for row in _rows_in(folder, sought):
+            key = tuple(str(row[name]) for name in TOLD)
+            found.setdefault(key, (row, set()))[1].add(digest)
+    sightings = []
+    for row, shards in found.values():
+        names = tuple(sorted(one.digest for one in held if shards & set(one.shards)))
+        learned = tuple(sorted(one.version for one in versions if one.tags.get(EXAMPLES_DIGEST) in names))
+        sightings.append(Sighting(**row, datasets=names, versions=learned))
+    return sorted(sightings, key=lambda one: (one.conversation, one.row_id, one.line))
+
+
+def _rows_in(folder: Path, sought: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    if not (folder / ROWS).is_file():
+        return
+    table = read_table(folder / ROWS, TOLD)
+    for name, value in sought.items():
+        table = table.filter(pc.equal(table[name], value))
+    yield from table.to_pylist()
+
+
+def _receipts(folder: Path) -> Iterator[dict[str, Any]]:
+    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
+        receipt = manifest_receipt(place)
+        if receipt is not None:
+            yield receipt
+
+
+def _runs(workspace: Path, number: int) -> list[str]:
+    """Name the runs that ended with a version, oldest first."""
+    found = []
+    for outcome in sorted((workspace / "runs").glob("*/outcome.json")):
+        try:
+            told = json.loads(outcome.read_bytes())
+        except ValueError:  # `freshtune runs` tells of it
+            continue
+        if told.get("model", {}).get("version") == number:
+            found.append(str(told["run_id"]))
+    return found
