@@ -44,6 +44,7 @@ def publish_model(
         judged.challenger,
         judged.base,
         judged.champion,
+        trained.rows,
         merged,
         settings.gate,
         rival.version if rival else 0,

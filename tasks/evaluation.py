@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 from expectations.suites import build_suite
 from tasks.core.errors import ModelError
-from tasks.core.judging.generation import answer
+from tasks.core.judging.generation import Reply, answer_all
 from tasks.core.judging.metrics import summarize
+from tasks.core.judging.reply_figures import reply_figures
 from tasks.core.judging.scoring import SCORES, RowScore, score_rows, write_scores
-from tasks.core.model.adapters import load_adapter
+from tasks.core.model.adapters import compute_in, is_whole, load_adapter
+from tasks.core.model.devices import compute_dtype
 from tasks.core.model.loading import load_base, load_tokenizer
 from tasks.core.normalizing.normalization import has_marker
 from tasks.core.privacy.redaction import personal_data_left
@@ -24,7 +26,7 @@ from tasks.core.tokens.storing import HELD_OUT, TOKENIZER, TokenRow, load_token_
 from tasks.lid import step
 
 REPLIES = "replies.jsonl"
-LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes")
+LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "sacrebleu", "rapidfuzz")
 
 
 @step("evaluation", Evaluation, libraries=LIBRARIES, tags=("gpu",))
@@ -38,33 +40,39 @@ def evaluate_model(
     evaluation: EvaluationSettings,
     suite: SuiteText,
 ) -> Evaluation:
-    """Score every held-out row, quantized as in training, and answer a few questions for people to read."""
+    """Score every held-out row, quantized as in training, and answer some of their questions."""
     data = rows.folder(draft.workspace)
     held_out, tokenizer = load_token_rows(data / HELD_OUT), load_tokenizer(data / TOKENIZER)
     judged = _load(draft.workspace, base, adapter, model)
 
     scores = score_rows(judged, held_out, evaluation.batch_tokens, tokenizer.pad_token_id)
-    replies = [
-        _reply(judged, tokenizer, row, evaluation.max_new_tokens)
-        for row in _chosen(held_out, evaluation.replies)
-    ]
+    asked = _chosen(held_out, max(evaluation.generated, evaluation.replies))
+    replies = _answers(judged, tokenizer, asked, evaluation)
     quality = _check(who, scores, replies, len(held_out), suite)
 
     write_scores(draft.folder / SCORES, scores)
-    write_rows(draft.folder / REPLIES, replies)
+    write_rows(draft.folder / REPLIES, replies[: evaluation.replies])
     (draft.folder / "quality.json").write_text(json.dumps(quality, indent=1))
-    return draft.seal(Evaluation, who=who, metrics=summarize(scores))
+    metrics = summarize(scores)
+    if replies:
+        said = [Reply(reply["reply"], reply["stopped"]) for reply in replies]
+        metrics |= reply_figures(said, [reply["reference"] for reply in replies])
+    return draft.seal(Evaluation, who=who, metrics=metrics)
 
 
 def _load(workspace: Path, base: BaseModel, adapter: Adapter | None, model: ModelSettings) -> Any:
+    """Load a model as it was trained: one whose weights were trained themselves has them in 32 bit."""
+    folder = adapter.folder(workspace) if adapter else None
+    whole = folder is not None and is_whole(folder)
     loaded = load_base(
         base.folder(workspace),
         model.quantization,
         double_quant=model.double_quant,
-        dtype=model.dtype,
+        dtype="float32" if whole else model.dtype,
         attention=model.attention,
-    )
-    return load_adapter(loaded.model, adapter.folder(workspace)) if adapter else loaded.model
+    ).model
+    adapted = load_adapter(loaded, folder) if folder else loaded
+    return compute_in(adapted, compute_dtype(model.dtype, str(adapted.device))) if whole else adapted
 
 
 def _check(
@@ -110,13 +118,18 @@ def _chosen(rows: list[TokenRow], count: int) -> list[TokenRow]:
     return sorted(rows, key=lambda row: row.row_id)[:count]
 
 
-def _reply(model: Any, tokenizer: Any, row: TokenRow, max_new_tokens: int) -> dict[str, Any]:
-    prompt = row.ids[: row.prompt_length]
-    reply = answer(model, tokenizer, prompt, max_new_tokens)
-    return {
-        "row_id": row.row_id,
-        "question": question_of(tokenizer, tokenizer.decode(prompt)),
-        "reference": tokenizer.decode(row.ids[row.prompt_length :], skip_special_tokens=True).strip(),
-        "reply": reply.text,
-        "stopped": reply.stopped,
-    }
+def _answers(
+    model: Any, tokenizer: Any, rows: list[TokenRow], evaluation: EvaluationSettings
+) -> list[dict[str, Any]]:
+    prompts = [row.ids[: row.prompt_length] for row in rows]
+    said = answer_all(model, tokenizer, prompts, evaluation.max_new_tokens, evaluation.batch_tokens)
+    return [
+        {
+            "row_id": row.row_id,
+            "question": question_of(tokenizer, tokenizer.decode(prompt)),
+            "reference": tokenizer.decode(row.ids[row.prompt_length :], skip_special_tokens=True).strip(),
+            "reply": reply.text,
+            "stopped": reply.stopped,
+        }
+        for row, prompt, reply in zip(rows, prompts, said, strict=True)
+    ]

@@ -1,14 +1,15 @@
 """Gating: whether the challenger beats base and champion on the same held-out rows, beyond noise."""
 
 import json
-from collections.abc import Mapping
 
 from tasks.core.judging.gate_rules import decide
-from tasks.core.judging.scoring import SCORES, RowScore, read_scores
-from tasks.core.judging.statistics import Gain, paired_gain
-from tasks.core.receipts import Decision, Evaluation, MergedModel
+from tasks.core.judging.scoring import SCORES, read_scores
+from tasks.core.judging.slices import slice_gains, slices_of
+from tasks.core.judging.statistics import paired_gain
+from tasks.core.receipts import Decision, Evaluation, MergedModel, TokenRows
 from tasks.core.settings import GateSettings
 from tasks.core.store.artifacts import Draft
+from tasks.core.tokens.storing import HELD_OUT, load_token_rows
 from tasks.lid import step
 
 
@@ -18,30 +19,39 @@ def judge_challenger(
     challenger: Evaluation,
     base: Evaluation,
     champion: Evaluation | None,
+    rows: TokenRows,
     merged: MergedModel,  # noqa: ARG001 - a challenger is judged once its merge is proven
     gate: GateSettings,
     rival: int,
     unfit_rival: str,
 ) -> Decision:
-    """Compare row by row; the decision is about the version `rival` and no other.
+    """Compare row by row, on the whole and in every slice; the decision is about the version `rival` and no other.
 
     `unfit_rival` says why it could not be scored.
     """
     rivals = {"base": base} | ({"champion": champion} if champion else {})
     scores = {who: read_scores(rival.folder(draft.workspace) / SCORES) for who, rival in rivals.items()}
-    gains = _gains(read_scores(challenger.folder(draft.workspace) / SCORES), scores, gate)
+    ours = read_scores(challenger.folder(draft.workspace) / SCORES)
+    held_out = load_token_rows(rows.folder(draft.workspace) / HELD_OUT)
 
-    verdict = decide(gains, gate.min_gain, gate.mode, unfit_rival)
-
-    (draft.folder / "decision.json").write_text(
-        json.dumps({"outcome": verdict.outcome, "reason": verdict.reason, "gains": verdict.gains}, indent=1)
+    gains = {who: paired_gain(ours, theirs, gate.confidence) for who, theirs in scores.items()}
+    slices = slice_gains(
+        ours,
+        scores.get("champion", scores["base"]),
+        slices_of(held_out),
+        confidence=gate.confidence,
+        most=gate.max_slice_loss,
     )
+    verdict = decide(gains, gate.min_gain, gate.mode, unfit_rival, slices)
+
+    told = [one.to_json() for one in slices]
+    facts = {"outcome": verdict.outcome, "reason": verdict.reason, "gains": verdict.gains, "slices": told}
+    (draft.folder / "decision.json").write_text(json.dumps(facts, indent=1))
     return draft.seal(
-        Decision, outcome=verdict.outcome, reason=verdict.reason, gains=verdict.gains, rival=rival
+        Decision,
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        gains=verdict.gains,
+        slices=told,
+        rival=rival,
     )
-
-
-def _gains(
-    challenger: list[RowScore], rivals: Mapping[str, list[RowScore]], gate: GateSettings
-) -> dict[str, Gain]:
-    return {who: paired_gain(challenger, scores, gate.confidence) for who, scores in rivals.items()}

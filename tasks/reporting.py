@@ -154,6 +154,7 @@ def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None)
         model=_model(run),
         metrics={one.who: one.metrics for one in receipts if isinstance(one, Evaluation)},
         gains=decision.gains if decision else {},
+        slices=decision.slices if decision else [],
         merge=merged.proof if merged else {},
         training=gather_training(receipts, place),
         quality=without_validation(doors),

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from expectations.suites import build_suite
+from tasks.core.intake.times import parse_time
 from tasks.core.model.loading import load_tokenizer
 from tasks.core.quality.checking import check_rows
 from tasks.core.quality.results import QualityResult
@@ -124,8 +125,14 @@ def _token_rows(rows: Sequence[Row], encoded: Mapping[str, list[Encoded]]) -> li
             row["product"],
             row["weight"],
             encoded[row["row_id"]],
+            _month(row["created"]),
         )
     ]
+
+
+def _month(created: str) -> str:
+    time = parse_time(created) if created else None
+    return f"{time:%Y-%m}" if time else ""
 
 
 def _sample(row: Row, encoded: Mapping[str, list[Encoded]], tokenizer: Any) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def small_settings(workspace: Path, *logs: Path) -> Settings:
         tokens=TokensSettings(max_length=384),
         lora=LoraSettings(rank=8, alpha=16),
         training=TrainingSettings(max_steps=8, learning_rate=4e-3, batch_tokens=3072, checkpoint_steps=2),
-        evaluation=EvaluationSettings(replies=2, max_new_tokens=12, merge_rows=4),
+        evaluation=EvaluationSettings(generated=4, replies=2, max_new_tokens=12, merge_rows=4),
     )
 
 
@@ -90,6 +90,7 @@ def small_arguments(*logs: Path) -> list[str]:
         "training.learning_rate=0.004",
         "training.batch_tokens=3072",
         "training.checkpoint_steps=2",
+        "evaluation.generated=4",
         "evaluation.replies=2",
         "evaluation.max_new_tokens=12",
         "evaluation.merge_rows=4",

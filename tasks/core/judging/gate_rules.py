@@ -1,10 +1,11 @@
 """The gate's rules: a challenger is promoted only if it beats every rival beyond noise."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tasks.core.judging.slices import SliceGain
 from tasks.core.judging.statistics import Gain
 
 Outcome = Literal["promote", "keep", "ask"]
@@ -19,8 +20,14 @@ class Verdict:
     gains: dict[str, dict[str, float]]
 
 
-def decide(gains: Mapping[str, Gain], min_gain: float, mode: str, unfit: str = "") -> Verdict:
-    """Judge a challenger by its gains over `base` and, where there is one, `champion`.
+def decide(
+    gains: Mapping[str, Gain],
+    min_gain: float,
+    mode: str,
+    unfit: str = "",
+    slices: Sequence[SliceGain] = (),
+) -> Verdict:
+    """Judge a challenger by its gains over `base` and, where there is one, `champion`, and by the slices that fell.
 
     `unfit` says why a champion that exists could not be compared; then, as without a base, nothing is promoted: a
     missing baseline is never a win. Neither is a tie, nor a figure that is not a number.
@@ -35,6 +42,12 @@ def decide(gains: Mapping[str, Gain], min_gain: float, mode: str, unfit: str = "
             return Verdict(
                 "keep", f"The gain over the {who} is not beyond noise: {_words(gain, min_gain)}.", figures
             )
+    fallen = [one for one in slices if one.fell]
+    if fallen:
+        words = "; ".join(f"{one.name} {_figures(one.gain)}" for one in fallen)
+        return Verdict(
+            "keep", f"The gain on all rows is beyond noise, but these slices fell: {words}.", figures
+        )
     passed = "; ".join(f"over the {who} {_words(gain, min_gain)}" for who, gain in gains.items())
     if mode == "never":
         return Verdict("keep", f"gate.mode is never; the gains would have passed: {passed}.", figures)
@@ -47,7 +60,8 @@ def decide(gains: Mapping[str, Gain], min_gain: float, mode: str, unfit: str = "
 
 def _words(gain: Gain, min_gain: float) -> str:
     relation = "above" if gain.low > min_gain else "not above"
-    return (
-        f"{gain.mean:+.3f} nats per token, interval {gain.low:+.3f} to {gain.high:+.3f} ({relation} {min_gain:g}, "
-        f"{gain.groups} requesters)"
-    )
+    return f"{_figures(gain)} ({relation} {min_gain:g}, {gain.groups} requesters)"
+
+
+def _figures(gain: Gain) -> str:
+    return f"{gain.mean:+.3f} nats per token, interval {gain.low:+.3f} to {gain.high:+.3f}"

@@ -10,10 +10,19 @@ from typing import Any
 from tasks.core.report import data_parts
 from tasks.core.report.samples import shown_samples
 from tasks.core.report.summary import RunSummary
-from tasks.core.report.tables import WORDS, change, evaluation_table, figure_of, headline, interval
+from tasks.core.report.tables import (
+    WORDS,
+    change,
+    evaluation_table,
+    figure_of,
+    headline,
+    interval,
+    replies_table,
+)
 from tasks.core.report.wording import clock, percent, size, spoken, value_of
 
 TEMPLATE = Path(__file__).with_name("page.html")
+MOST_SLICES = 12
 NUMBER: Callable[[Any], str] = "{:,}".format
 
 
@@ -39,6 +48,9 @@ def render_page(summary: RunSummary, loss_png: bytes | None, docs: str = "") -> 
         tiles=_tiles(summary),
         models=evaluation_table(summary),
         gains=_gains(summary),
+        written=replies_table(summary),
+        asked=int(max((figures.get("replies", 0) for figures in summary.metrics.values()), default=0)),
+        slices=sorted(summary.slices, key=lambda one: one["mean"])[:MOST_SLICES],
         gain_note=_gain_note(summary),
         figure=base64.b64encode(loss_png).decode() if loss_png else "",
         facts=_facts(summary.training),
@@ -146,6 +158,8 @@ def _facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _memory_words(memory: Mapping[str, Any]) -> str:
     """Say what a training was foreseen to need of what was free, and how it was made to fit."""
+    if not memory["needed"]:
+        return "could not be told of this base"
     twice = "; activations are computed twice" if memory["gradient_checkpointing"] else ""
     return f"{size(memory['needed'])} of {size(memory['free'])} free{twice}"
 

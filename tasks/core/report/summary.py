@@ -44,8 +44,10 @@ class RunSummary:
     """By model: `loss`, `perplexity`, `token_accuracy`, `rows`, `tokens`."""
     gains: dict[str, dict[str, float]] = field(default_factory=dict)
     """By rival: `mean`, `low`, `high` in nats per token, and the `groups` and `rows` behind them."""
+    slices: list[dict[str, Any]] = field(default_factory=list)
+    """By slice of the held-out rows: its name, the gain as above over the champion or else the base, and whether it `fell`."""
     merge: dict[str, Any] = field(default_factory=dict)
-    """`max_abs_diff`, `greedy_match`, `rows`, `positions`, `merged_into`."""
+    """`max_abs_diff`, `greedy_match`, `rows`, `positions`, and what it was `merged_into` or lies `beside`."""
     training: dict[str, Any] = field(default_factory=dict)
     """The trainer's facts: `steps`, `trainable`, `quantized`, `final_loss`, `tokens`, `seconds` and more."""
     quality: list[dict[str, Any]] = field(default_factory=list)

@@ -52,6 +52,24 @@ def evaluation_table(summary: RunSummary) -> list[dict[str, Any]]:
     ]
 
 
+def replies_table(summary: RunSummary) -> list[dict[str, Any]]:
+    """Give the figures of the models' written replies side by side; nothing where none were written."""
+    known = [who for who in MODELS if "chrf" in summary.metrics.get(who, {})]
+    return [
+        {
+            "model": who,
+            "chrF": f"{figures['chrf']:.1f}",
+            "ROUGE-L": f"{figures['rouge_l']:.2f}",
+            "the same": percent(figures["exact"]),
+            "came to an end": percent(figures["ended"]),
+            "length": f"{figures['length_ratio']:.2f}",
+            "repeated": percent(figures["repeated"]),
+        }
+        for who in known
+        for figures in (summary.metrics[who],)
+    ]
+
+
 def headline(summary: RunSummary) -> str:
     """Say by how much the held-out loss fell, in one sentence; empty without both figures."""
     base, challenger = summary.metrics.get("base"), summary.metrics.get("challenger")
@@ -101,6 +119,8 @@ def summary_markdown(summary: RunSummary) -> str:
         parts.append(_markdown(rows_table(summary)))
     if summary.metrics:
         parts.append(_markdown(evaluation_table(summary)))
+    if replies_table(summary):
+        parts.append(_markdown(replies_table(summary)))
     parts += [f"- The gain over the {who} is {interval(gain)}." for who, gain in summary.gains.items()]
     parts += [f"- {warning}" for warning in summary.warnings]
     return "\n\n".join(filter(None, parts)) + "\n"

@@ -24,13 +24,17 @@ SCHEMA = pa.schema(
         ("ids", pa.list_(pa.int32())),
         ("prompt_length", pa.int32()),
         ("weight", pa.float32()),
+        ("month", pa.string()),
     ]
 )
 
 
 @dataclass(frozen=True)
 class TokenRow:
-    """Token ids of one example with what evaluation groups by; no text. Its loss counts `weight` times."""
+    """Token ids of one example with what evaluation groups by; no text. Its loss counts `weight` times.
+
+    `month` is that of its question, as YYYY-MM; empty where that is not known.
+    """
 
     row_id: str
     group: str
@@ -39,10 +43,17 @@ class TokenRow:
     ids: list[int]
     prompt_length: int
     weight: float = 1.0
+    month: str = ""
 
 
 def rows_of_pieces(
-    row_id: str, group: str, language: str, product: str, weight: float, pieces: "Sequence[Encoded]"
+    row_id: str,
+    group: str,
+    language: str,
+    product: str,
+    weight: float,
+    pieces: "Sequence[Encoded]",
+    month: str = "",
 ) -> list[TokenRow]:
     """Give the rows of one example; a piece of a reply is named after it, as `row/2`, for no two rows share a name."""
     return [
@@ -54,6 +65,7 @@ def rows_of_pieces(
             one.ids,
             one.prompt_length,
             weight,
+            month,
         )
         for one in pieces
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from tasks.core.errors import ModelError
 from tasks.core.judging.gate_rules import decide
-from tasks.core.judging.generation import answer
+from tasks.core.judging.generation import answer, answer_all
 from tasks.core.judging.metrics import summarize
 from tasks.core.judging.scoring import RowScore, read_scores, score_rows, write_scores
 from tasks.core.judging.statistics import Gain, paired_gain
@@ -159,6 +159,14 @@ def test_the_gate_wants_the_least_gain_excluded() -> None:
 
 def test_a_champion_that_cannot_be_scored_is_never_beaten() -> None:
     assert decide({"base": GOOD}, 0.0, "auto", unfit="It stands on another base.").outcome == "keep"
+
+
+def test_replies_side_by_side_are_those_of_each_alone(tiny_base: Path) -> None:
+    model, tokenizer = load_base(tiny_base, "nf4").model, load_tokenizer(tiny_base)
+    prompts = [[5, 6, 7], list(range(20, 60)), [9] * 11, [5, 6]]
+    alone = [answer(model, tokenizer, prompt, 8) for prompt in prompts]
+    assert answer_all(model, tokenizer, prompts, 8, 10_000) == alone
+    assert answer_all(model, tokenizer, prompts, 8, 1) == alone
 
 
 def test_a_greedy_answer_is_the_same_twice(tiny_base: Path) -> None:
