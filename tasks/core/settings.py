@@ -374,8 +374,9 @@ class GateSettings(Section):
 
     mode: Literal["auto", "ask", "never"] = "auto"
     """Promote at once, leave it for a person, or never."""
-    min_gain: Annotated[float, Field(ge=0)] = 0.0
-    """Smallest gain in held-out loss per token, in nats, that the confidence interval must exclude."""
+    min_gain: Annotated[float, Field(ge=0)] = 0.01
+    """Smallest gain in held-out loss per token, in nats, that the confidence interval must exclude; another seed alone may gain
+    half of it."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Confidence of that interval."""
     max_slice_loss: Annotated[float, Field(ge=0)] = 0.1

@@ -25,9 +25,10 @@ from tasks.core.judging.gate_rules import decide
 from tasks.core.judging.scoring import RowScore, read_scores
 from tasks.core.judging.slices import slice_gains
 from tasks.core.judging.statistics import paired_gain
+from tasks.core.settings import GateSettings
 
 GAIN, LOSS, SHARE = 0.05, 0.3, 0.2
-LIMIT, CONFIDENCE = 0.1, 0.95  # the defaults of the settings
+GATE = GateSettings()
 
 
 @click.command()
@@ -81,10 +82,10 @@ def _promoted(
             theirs.append(replace(b, **name))
             if falls:
                 sliced.add(name["row_id"])
-    slices = slice_gains(
-        ours, theirs, {"slice: planted": frozenset(sliced)}, confidence=CONFIDENCE, most=LIMIT
-    )
-    verdict = decide({"base": paired_gain(ours, theirs, CONFIDENCE)}, 0.0, "auto", slices=slices)
+    planted = {"slice: planted": frozenset(sliced)}
+    slices = slice_gains(ours, theirs, planted, confidence=GATE.confidence, most=GATE.max_slice_loss)
+    gains = {"base": paired_gain(ours, theirs, GATE.confidence)}
+    verdict = decide(gains, GATE.min_gain, "auto", slices=slices)
     return verdict.outcome == "promote"
 
 
