@@ -112,7 +112,7 @@ def _measure(case: Case, shape: str) -> dict[str, Any]:
     if case.checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         model.enable_input_require_grads()
-    model = attach(model, **lora.model_dump(), seed=0)
+    model = attach(model, lora, seed=0)
     work = Path(mkdtemp(prefix="freshtune-bench-"))
     draw = torch.Generator().manual_seed(0)
     count = 8 * (STEPS + WARM_UP)

@@ -8,7 +8,7 @@ from tasks.core.errors import ModelError
 from tasks.core.model.adapters import attach, save_adapter, trainable_parameters
 from tasks.core.model.loading import load_base
 from tasks.core.receipts import Adapter, BaseModel, MergedModel, TokenRows
-from tasks.core.settings import ModelSettings
+from tasks.core.settings import LoraSettings, ModelSettings
 
 ROWS = [(list(range(3, 60)), 9), (list(range(100, 130)), 4)]
 
@@ -26,9 +26,7 @@ def place(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows" / "tokenizer").symlink_to(tiny_base)
     model = load_base(tiny_base, "nf4", dtype="float32").model
-    adapted = attach(
-        model, method="lora", rank=4, alpha=8, dropout=0.0, targets=["all-linear"], virtual_tokens=4, seed=1
-    )
+    adapted = attach(model, LoraSettings(rank=4, alpha=8), seed=1)
     torch.manual_seed(5)
     for weight in trainable_parameters(adapted).values():
         weight.data += 0.05 * torch.randn_like(weight)

@@ -114,7 +114,8 @@ def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
 
     A base that is to be shared is never whole on the device.
     """
-    from tasks.core.model.adapters import attach, compute_in
+    from tasks.core.fitting.adapting import adapt
+    from tasks.core.model.adapters import compute_in
     from tasks.core.model.devices import compute_dtype
     from tasks.core.model.loading import load_base
     from tasks.core.model.sharding import shard_blocks
@@ -130,19 +131,7 @@ def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
         device="cpu" if plan.sharding else device,
         packed=plan.packed or plan.sharding,
     )
-    if plan.gradient_checkpointing:
-        base.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        base.model.enable_input_require_grads()
-    model = attach(
-        base.model,
-        method=plan.method,
-        rank=plan.rank,
-        alpha=plan.alpha,
-        dropout=plan.dropout,
-        targets=plan.targets,
-        virtual_tokens=plan.virtual_tokens,
-        seed=plan.seed,
-    )
+    model = adapt(base.model, plan)
     if plan.sharding:
         shard_blocks(model, device, plan.processes)
     return base, compute_in(model, compute) if plan.method == FULL else model

@@ -29,7 +29,7 @@ from tasks.core.fitting.schedule import learning_rate, plan_steps
 from tasks.core.fitting.watching import Watch, part_rows
 from tasks.core.model.adapters import trainable_parameters
 from tasks.core.model.devices import compute_dtype, peak_memory
-from tasks.core.model.heads import head_only_at, headless_loss, is_bare, no_head, summed_loss, targets_of
+from tasks.core.model.heads import is_bare, labelled_loss, targets_of
 from tasks.core.model.methods import PISSA
 from tasks.core.store.syncing import write_whole
 from tasks.core.tokens.batching import IGNORED, collate, pieces
@@ -202,13 +202,7 @@ class Trainer:
         """Sum the weighted losses of a piece; the output head is asked only where labels are."""
         chosen, wanted = targets_of(piece.labels)
         weights = piece.weights[:, None].expand(chosen.shape)[chosen]
-        if self.has_bare_head:
-            with no_head(self.model, chosen):
-                hidden = self.model(input_ids=piece.ids, use_cache=False).logits
-            return headless_loss(hidden, self.model.get_output_embeddings(), wanted, weights)
-        with head_only_at(self.model, chosen):
-            logits = self.model(input_ids=piece.ids, use_cache=False).logits
-        return summed_loss(logits, wanted, weights)
+        return labelled_loss(self.model, piece.ids, chosen, wanted, weights, bare=self.has_bare_head)
 
     def _piece(self, rows: list[int]) -> Piece:
         drawn = self.rows[rows]

@@ -15,11 +15,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tasks.core.errors import HardwareError
+from tasks.core.fitting.adapting import adapt
 from tasks.core.fitting.plan import FitPlan, Room
-from tasks.core.model.adapters import attach, trainable_parameters
+from tasks.core.model.adapters import trainable_parameters
 from tasks.core.model.blank import blank_attention, blank_base, held_tensors, layer_count
 from tasks.core.model.devices import compute_dtype, tokens_at_once
-from tasks.core.model.heads import head_only_at, headless_loss, no_head, summed_loss
+from tasks.core.model.heads import labelled_loss
 from tasks.core.model.methods import FULL, PISSA, PREFIX
 from tasks.core.model.sharding import blocks_of
 
@@ -154,7 +155,7 @@ def needed(plan: FitPlan, tokens: int, longest: int, labelled_share: float, devi
 def _peak(
     plan: FitPlan, layers: int, tokens: int, longest: int, labelled_share: float, device: str
 ) -> tuple[int, int]:
-    """Give the most bytes that a step of a model of so many layers holds, and those of the frozen weights of one block."""
+    """Give the most bytes that a step of a model of so many layers holds, and those of the frozen weights of one block of a shared base."""
     on_cpu = torch.device(device).type == "cpu"
     compute = compute_dtype("float32" if plan.method == FULL else plan.dtype, device)
     unpacked = on_cpu and plan.processes == 1 and plan.quantization == "nf4" and not plan.packed
@@ -167,19 +168,8 @@ def _peak(
         compute=compute,
         attention=plan.attention,
     )
-    if plan.gradient_checkpointing:
-        base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        base.enable_input_require_grads()
-    model = attach(
-        base,
-        method="lora" if plan.method == PISSA else plan.method,  # whose beginning needs values
-        rank=plan.rank,
-        alpha=plan.alpha,
-        dropout=plan.dropout,
-        targets=plan.targets,
-        virtual_tokens=plan.virtual_tokens,
-        seed=0,
-    ).train()
+    beginning = replace(plan, method="lora") if plan.method == PISSA else plan  # which needs values
+    model = adapt(base, beginning).train()
     weights = list(trainable_parameters(model).values())
     batch = plan.batch_rows * longest or plan.batch_tokens
     if tokens < batch * plan.accumulation:  # gradients of the pieces before are there already
@@ -195,7 +185,8 @@ def _peak(
     trained = sum(weight.numel() for weight in weights)
     # autocast keeps a copy of each weight in 16 bit, and rounds some activations, which are counted in 32: a bound
     mixed = 2 * trained if plan.method == FULL and compute_dtype(plan.dtype, device).itemsize == 2 else 0
-    return count.peak + MOMENTS * trained + mixed + (0 if on_cpu else EXTRA), _block_bytes(model)
+    block = _block_bytes(model) if plan.sharding else 0
+    return count.peak + MOMENTS * trained + mixed + (0 if on_cpu else EXTRA), block
 
 
 def _block_bytes(model: Any) -> int:
@@ -211,20 +202,13 @@ def _step(model: Any, shape: tuple[int, int], labelled: int, device: str) -> Non
     chosen = torch.empty(shape, dtype=torch.bool, device="meta")
     wanted = torch.empty(labelled, dtype=torch.int64, device="meta")
     weights = torch.empty(labelled, device="meta")
-    head = model.get_output_embeddings()
-    if _may_be_bare(model, head):
-        with no_head(model, chosen):
-            hidden = model(input_ids=ids, use_cache=False).logits
-        loss = headless_loss(hidden, head, wanted, weights, device)
-    else:
-        with head_only_at(model, chosen):
-            logits = model(input_ids=ids, use_cache=False).logits
-        loss = summed_loss(logits, wanted, weights)
-    loss.backward()
+    bare = _may_be_bare(model)
+    labelled_loss(model, ids, chosen, wanted, weights, bare=bare, device=device).backward()
 
 
-def _may_be_bare(model: Any, head: Any) -> bool:
+def _may_be_bare(model: Any) -> bool:
     """Say whether logits are the frozen head's own; there are no values to ask the model itself with."""
+    head = model.get_output_embeddings()
     capped = getattr(model.config, "final_logit_softcapping", None)
     return type(head) is nn.Linear and not head.weight.requires_grad and capped is None
 

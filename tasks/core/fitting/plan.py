@@ -69,6 +69,11 @@ class FitPlan:
         """Give the folder that survives a crash."""
         return Path(self.work)
 
+    @property
+    def lora(self) -> LoraSettings:
+        """Give the settings of the adapter."""
+        return LoraSettings(**{name: getattr(self, name) for name in LoraSettings.model_fields})
+
     def save(self) -> Path:
         """Write the plan into its work folder and give its path."""
         path = self.work_folder / PLAN

@@ -2,12 +2,13 @@
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import ModelError
 from tasks.core.model.methods import FULL, PISSA, PREFIX, begin_prefix, configuration, expected_count
+from tasks.core.settings import LoraSettings
 from tasks.core.store.digests import digest_bytes, digest_value
 
 WEIGHTS = "adapter_model.safetensors"
@@ -16,17 +17,7 @@ WHOLE = "ALL_WEIGHTS"  # in place of a type of peft's, which has none for it
 UNSTABLE = ("base_model_name_or_path", "peft_version", "inference_mode", "revision")
 
 
-def attach(
-    model: Any,
-    *,
-    method: str,
-    rank: int,
-    alpha: float,
-    dropout: float,
-    targets: Sequence[str],
-    virtual_tokens: int,
-    seed: int,
-) -> Any:
+def attach(model: Any, lora: LoraSettings, seed: int) -> Any:
     """Freeze a base and put an adapter on it, or with `full` let all its weights be trained; the seed alone decides how it begins.
 
     Raises `ModelError` when a target fits no layer, when the trainable parameters are not as many as the method and the
@@ -38,34 +29,25 @@ def attach(
     from tasks.core.model.low_rank import quicken
 
     torch.manual_seed(seed)
-    if method == PISSA and model.dtype != torch.float32:
+    if lora.method == PISSA and model.dtype != torch.float32:
         raise ModelError(
             f"lora.method is pissa and the base is in {str(model.dtype).removeprefix('torch.')}: what is left of its "
             "weights would be rounded, and the saved adapter would not be the trained one.",
             cure="Set model.dtype=float32, or lora.method=lora.",
         )
     for parameter in model.parameters():
-        parameter.requires_grad_(requires_grad=method == FULL)
+        parameter.requires_grad_(requires_grad=lora.method == FULL)
     adapted = model
-    if method != FULL:
-        config = configuration(
-            model,
-            method=method,
-            rank=rank,
-            alpha=alpha,
-            dropout=dropout,
-            targets=targets,
-            virtual_tokens=virtual_tokens,
-        )
+    if lora.method != FULL:
         with warnings.catch_warnings():
             warnings.filterwarnings(
                 "ignore", message="fan_in_fan_out is set to"
             )  # peft sees and mends it by itself
-            adapted = get_peft_model(model, config)
-    if method == PREFIX:
+            adapted = get_peft_model(model, configuration(model, lora))
+    if lora.method == PREFIX:
         begin_prefix(adapted)
     quicken(adapted)
-    _check_count(adapted, method, rank)
+    _check_count(adapted, lora)
     return adapted
 
 
@@ -171,12 +153,12 @@ def adapter_digest(folder: Path) -> str:
     return digest_value({"config": _stable(config), "tensors": tensors})
 
 
-def _check_count(adapted: Any, method: str, rank: int) -> None:
+def _check_count(adapted: Any, lora: LoraSettings) -> None:
     counted = sum(parameter.numel() for parameter in trainable_parameters(adapted).values())
-    expected = expected_count(adapted, method, rank)
+    expected = expected_count(adapted, lora)
     if counted == 0 or counted != expected:
         raise ModelError(
-            f"The adapter has {counted} trainable parameters where {method} and the layers say {expected}.",
+            f"The adapter has {counted} trainable parameters where {lora.method} and the layers say {expected}.",
             cure="Choose other lora.targets; layers that are not plain linear layers cannot be adapted.",
         )
 

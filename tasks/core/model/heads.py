@@ -67,6 +67,30 @@ def is_bare(model: Any, ids: torch.Tensor) -> bool:
         return bool(torch.allclose(known.float(), logits.float(), atol=1e-4))
 
 
+def labelled_loss(
+    model: Any,
+    ids: torch.Tensor,
+    chosen: torch.Tensor,
+    wanted: torch.Tensor,
+    weights: torch.Tensor,
+    *,
+    bare: bool,
+    device: str = "",
+) -> torch.Tensor:
+    """Sum the weighted losses at the chosen positions of ids [batch, time]; the head is asked there alone.
+
+    With a `bare` head, never more than a bounded number of logits are in memory; how many goes by `device`, or by where the
+    ids are.
+    """
+    if bare:
+        with no_head(model, chosen):
+            hidden = model(input_ids=ids, use_cache=False).logits
+        return headless_loss(hidden, model.get_output_embeddings(), wanted, weights, device)
+    with head_only_at(model, chosen):
+        logits = model(input_ids=ids, use_cache=False).logits
+    return summed_loss(logits, wanted, weights)
+
+
 def summed_loss(logits: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Sum the cross-entropy in nats of the wanted tokens, each times its weight."""
     losses = nn.functional.cross_entropy(logits.float(), wanted, reduction="none")

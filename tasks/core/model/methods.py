@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tasks.core.errors import ModelError
+from tasks.core.settings import LoraSettings
 
 FULL, PISSA, PREFIX, PROMPT = "full", "pissa", "prefix", "prompt"
 BESIDE = (PREFIX, PROMPT)
@@ -12,16 +13,7 @@ ATTENTION = frozenset(("self_attn", "attn", "attention", "self_attention"))  # a
 CAUSAL = "CAUSAL_LM"
 
 
-def configuration(
-    model: Any,
-    *,
-    method: str,
-    rank: int,
-    alpha: float,
-    dropout: float,
-    targets: Sequence[str],
-    virtual_tokens: int,
-) -> Any:
+def configuration(model: Any, lora: LoraSettings) -> Any:
     """Give peft's configuration of a method on a model; `full` has none.
 
     Source: LoRA (2106.09685), rank-stabilized LoRA (2312.03732), DoRA (2402.09353), PiSSA (2404.02948), prefix tuning
@@ -29,38 +21,38 @@ def configuration(
     """
     from peft import LoraConfig, PrefixTuningConfig, PromptTuningConfig
 
-    if method == PREFIX:
-        return PrefixTuningConfig(task_type=CAUSAL, num_virtual_tokens=virtual_tokens)
-    if method == PROMPT:
+    if lora.method == PREFIX:
+        return PrefixTuningConfig(task_type=CAUSAL, num_virtual_tokens=lora.virtual_tokens)
+    if lora.method == PROMPT:
         return PromptTuningConfig(
-            task_type=CAUSAL, num_virtual_tokens=virtual_tokens, prompt_tuning_init="SAMPLE_VOCAB"
+            task_type=CAUSAL, num_virtual_tokens=lora.virtual_tokens, prompt_tuning_init="SAMPLE_VOCAB"
         )
     return LoraConfig(
         task_type=CAUSAL,
-        r=rank,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
-        target_modules=resolve_targets(model, targets),
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=resolve_targets(model, lora.targets),
         bias="none",
-        use_rslora=method == "rslora",
-        use_dora=method == "dora",
-        init_lora_weights=PISSA if method == PISSA else True,
+        use_rslora=lora.method == "rslora",
+        use_dora=lora.method == "dora",
+        init_lora_weights=PISSA if lora.method == PISSA else True,
     )
 
 
-def expected_count(adapted: Any, method: str, rank: int) -> int:
+def expected_count(adapted: Any, lora: LoraSettings) -> int:
     """Say how many parameters a method trains, from the shapes of the layers that it is on."""
-    if method in BESIDE:
+    if lora.method in BESIDE:
         config = adapted.active_peft_config
-        wide = 2 * config.num_layers if method == PREFIX else 1
+        wide = 2 * config.num_layers if lora.method == PREFIX else 1
         return int(config.num_virtual_tokens * wide * config.token_dim)
-    if method == FULL:
+    if lora.method == FULL:
         return sum(weight.numel() for weight in adapted.parameters())
     layers = [
         module for module in adapted.modules() if hasattr(module, "lora_A") and "default" in module.lora_A
     ]
-    magnitudes = sum(layer.out_features for layer in layers) if method == "dora" else 0
-    return sum(rank * (layer.in_features + layer.out_features) for layer in layers) + magnitudes
+    magnitudes = sum(layer.out_features for layer in layers) if lora.method == "dora" else 0
+    return sum(lora.rank * (layer.in_features + layer.out_features) for layer in layers) + magnitudes
 
 
 def resolve_targets(model: Any, targets: Sequence[str]) -> list[str]:

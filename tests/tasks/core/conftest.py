@@ -1,9 +1,10 @@
-"""A small training: its token rows and its plan."""
+"""A small training with its token rows and its plan, and a random base of every family."""
 
 import random
 from pathlib import Path
 
 import pytest
+from tiny_families import FAMILIES, save_base
 
 from tasks.core.fitting.plan import FitPlan
 from tasks.core.tokens.storing import TokenRow, save_token_rows
@@ -73,3 +74,8 @@ def plan(tiny_base: Path, tokens: Path, tmp_path: Path) -> FitPlan:
         sharding=False,
         timeout_minutes=5,
     )
+
+
+@pytest.fixture(scope="session")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {family: save_base(tmp_path_factory.mktemp("base"), family) for family in FAMILIES}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_families import FAMILIES, model_of, save_base
+from tiny_families import FAMILIES, model_of
 from torch import nn
 
 from tasks.core.errors import ModelError
@@ -17,7 +17,7 @@ from tasks.core.model.adapters import (
     trainable_parameters,
 )
 from tasks.core.model.experts import fuse_experts, unfuse_experts
-from tasks.core.model.heads import head_only_at, summed_loss, targets_of
+from tasks.core.model.heads import labelled_loss, targets_of
 from tasks.core.model.loading import load_base
 from tasks.core.model.merged_weights import (
     ADAPTER,
@@ -30,6 +30,7 @@ from tasks.core.model.merged_weights import (
 from tasks.core.model.methods import BESIDE, resolve_targets
 from tasks.core.model.packed_weights import save_packed
 from tasks.core.model.quantizing import hold_unpacked, linear_layers, quantize, quantized_layers
+from tasks.core.settings import LoraSettings
 
 ROWS = [(list(range(3, 40)), 9), (list(range(40, 70)), 4)]
 METHODS = ("lora", "rslora", "dora", "pissa", "prefix", "prompt", "full")
@@ -40,23 +41,10 @@ LAYERS = {"mixtral": 2 * (4 + 4 * 2), "phi": 12, "gpt2": 8, "gpt_neox": 8, "falc
 NOT_IN_BLOCKS = ("lm_head", "embed_out")
 
 
-@pytest.fixture(scope="module")
-def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return {family: save_base(tmp_path_factory.mktemp("base"), family) for family in FAMILIES}
-
-
-def trained(base: Path, quantization: Any, method: str) -> tuple[Any, dict[str, torch.Tensor], list[float]]:
+def trained(base: Path, quantization: Any, method: Any) -> tuple[Any, dict[str, torch.Tensor], list[float]]:
     """Train four steps on one row, and give the model, the adapter's first weights and the losses."""
-    model = attach(
-        load_base(base, quantization).model,
-        method=method,
-        rank=4,
-        alpha=8,
-        dropout=0.0,
-        targets=["all-linear"],
-        virtual_tokens=5,
-        seed=1,
-    )
+    lora = LoraSettings(method=method, rank=4, alpha=8, virtual_tokens=5)
+    model = attach(load_base(base, quantization).model, lora, seed=1)
     weights = trainable_parameters(model)
     first = {name: weight.detach().clone() for name, weight in weights.items()}
     optimizer = torch.optim.AdamW(weights.values(), lr=RATES.get(method, 1e-2))
@@ -66,9 +54,7 @@ def trained(base: Path, quantization: Any, method: str) -> tuple[Any, dict[str, 
     chosen, wanted = targets_of(labels)
     losses = []
     for _ in range(4):
-        with head_only_at(model, chosen):
-            logits = model(input_ids=ids, use_cache=False).logits
-        loss = summed_loss(logits, wanted, torch.ones(len(wanted))) / len(wanted)
+        loss = labelled_loss(model, ids, chosen, wanted, torch.ones(len(wanted)), bare=False) / len(wanted)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
@@ -199,9 +185,7 @@ def test_experts_that_no_token_reaches_get_gradients_of_zeros(
     quantization: Any, bases: dict[str, Path]
 ) -> None:
     model = load_base(bases["mixtral"], quantization, packed=True).model
-    model = attach(
-        model, method="lora", rank=2, alpha=2, dropout=0.0, targets=["all-linear"], virtual_tokens=1, seed=0
-    )
+    model = attach(model, LoraSettings(rank=2), seed=0)
     model(input_ids=torch.tensor([[3]]), use_cache=False).logits.sum().backward()
     gradients = {name: weight.grad for name, weight in trainable_parameters(model).items()}
     assert all(gradient is not None for gradient in gradients.values())
@@ -211,16 +195,7 @@ def test_experts_that_no_token_reaches_get_gradients_of_zeros(
 def test_pissa_in_half_precision_is_refused(bases: dict[str, Path]) -> None:
     model = load_base(bases["llama"], "none", dtype="bfloat16").model
     with pytest.raises(ModelError, match="base is in bfloat16") as refused:
-        attach(
-            model,
-            method="pissa",
-            rank=2,
-            alpha=2,
-            dropout=0.0,
-            targets=["all-linear"],
-            virtual_tokens=1,
-            seed=0,
-        )
+        attach(model, LoraSettings(method="pissa", rank=2), seed=0)
     assert "model.dtype=float32" in refused.value.cure
 
 

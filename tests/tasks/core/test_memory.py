@@ -17,8 +17,9 @@ from tasks.core.fitting.plan import FitPlan, Room, room_of
 from tasks.core.model.adapters import attach, trainable_parameters
 from tasks.core.model.blank import held_tensors
 from tasks.core.model.experts import unfuse_experts
-from tasks.core.model.heads import head_only_at, headless_loss, no_head, summed_loss
+from tasks.core.model.heads import labelled_loss
 from tasks.core.model.quantizing import quantize
+from tasks.core.settings import LoraSettings
 
 WAYS = [
     ("nf4", "lora", False),
@@ -32,11 +33,6 @@ WAYS = [
 ROWS, LENGTH = 8, 128
 
 
-@pytest.fixture(scope="module")
-def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return {family: save_base(tmp_path_factory.mktemp("base"), family) for family in FAMILIES}
-
-
 def held_at_most(plan: FitPlan) -> int:
     """Take a real step of 8 rows, the second half of each labelled, and count what it holds at most."""
     _, model = adapted(plan, "cpu")
@@ -47,19 +43,10 @@ def held_at_most(plan: FitPlan) -> int:
     ids, chosen = torch.randint(0, 97, (ROWS, LENGTH)), torch.zeros(ROWS, LENGTH, dtype=torch.bool)
     chosen[:, LENGTH // 2 :] = True
     wanted, each = torch.randint(0, 97, (ROWS * LENGTH // 2,)), torch.ones(ROWS * LENGTH // 2)
-    head = model.get_output_embeddings()
     with AllocationCount() as count:
         for tensor in [*held_tensors(model), *(weight.grad for weight in weights)]:
             count.add(tensor)
-        if memory._may_be_bare(model, head):
-            with no_head(model, chosen):
-                hidden = model(input_ids=ids, use_cache=False).logits
-            loss = headless_loss(hidden, head, wanted, each)
-        else:
-            with head_only_at(model, chosen):
-                logits = model(input_ids=ids, use_cache=False).logits
-            loss = summed_loss(logits, wanted, each)
-        loss.backward()  # type: ignore[no-untyped-call]
+        labelled_loss(model, ids, chosen, wanted, each, bare=memory._may_be_bare(model)).backward()  # type: ignore[no-untyped-call]
     return count.peak + 8 * sum(weight.numel() for weight in weights)
 
 
@@ -184,16 +171,7 @@ def test_low_rank_layers_compute_what_those_of_peft_do(
         model = model_of(family)
         unfuse_experts(model)
         quantize(model, quantization, double_quant=True, compute=torch.float32, device="cpu")
-        model = attach(
-            model,
-            method="rslora",
-            rank=4,
-            alpha=7,
-            dropout=0.0,
-            targets=["all-linear"],
-            virtual_tokens=1,
-            seed=0,
-        ).train()
+        model = attach(model, LoraSettings(method="rslora", rank=4, alpha=7), seed=0).train()
         torch.manual_seed(3)
         for weight in trainable_parameters(model).values():
             weight.data += 0.05 * torch.randn_like(weight)

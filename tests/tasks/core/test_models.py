@@ -17,21 +17,14 @@ from tasks.core.model.merged_weights import (
     reply_logits,
     save_merged,
 )
+from tasks.core.settings import LoraSettings
 
 ROWS = [(list(range(3, 60)), 9), (list(range(100, 130)), 4)]
 
 
-def adapted(base: Path, quantization: Any = "nf4", **changes: Any) -> Any:
-    values: dict[str, Any] = {
-        "method": "lora",
-        "rank": 4,
-        "alpha": 8,
-        "dropout": 0.0,
-        "targets": ["all-linear"],
-        "virtual_tokens": 4,
-        "seed": 1,
-    }
-    return attach(load_base(base, quantization).model, **{**values, **changes})
+def adapted(base: Path, quantization: Any = "nf4", seed: int = 1, **changes: Any) -> Any:
+    lora = LoraSettings(**{"rank": 4, "alpha": 8, **changes})
+    return attach(load_base(base, quantization).model, lora, seed)
 
 
 def moved(model: Any) -> Any:
