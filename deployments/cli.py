@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from deployments.options import JSON, LOGS, RECIPE, RECIPE_OPTION, SETS, WORKSPACE, workspace_of
+from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE, of_the_registry, workspace_of
 from deployments.printing import StepTeller, fail, keep_traceback, print_result, say, shorten
 from deployments.quarantine_commands import quarantine_group
 from deployments.registry_commands import export, models, promote, reject, rollback, trace
@@ -148,27 +148,14 @@ def show(name: str, workspace: str | None, as_json: bool, replies: bool) -> None
 @click.argument("question")
 @click.option("--model", default="champion", show_default=True, help="`champion` or a version's number.")
 @click.option("--max-new-tokens", default=100, show_default=True, type=click.IntRange(1, 4096))
-@RECIPE_OPTION
-@SETS
-@WORKSPACE
-@JSON
-def ask(
-    question: str,
-    model: str,
-    max_new_tokens: int,
-    recipe: str,
-    sets: tuple[str, ...],
-    workspace: str | None,
-    as_json: bool,
-) -> None:
+@of_the_registry
+def ask(settings: Settings, question: str, model: str, max_new_tokens: int, as_json: bool) -> None:
     """Ask a registered version one question, formatted exactly as in training.
 
     \b
     Example:
       freshtune ask "My notes do not sync. What can I do?"
     """
-    settings = read_settings(recipe, sets, (), workspace)
-    _prepare(settings)
     from flows.answering import answer_question
 
     answered = answer_question(settings, question, model, max_new_tokens)

@@ -1,9 +1,13 @@
 """Options that the doors share."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
+from deployments.settings_reading import read_settings
 from tasks.core.settings import Settings
 
 
@@ -36,3 +40,21 @@ RECIPE = click.argument("recipe", default="demo")
 RECIPE_OPTION = click.option(
     "--recipe", default="demo", show_default=True, help="Recipe that names the registry's model."
 )
+
+
+def of_the_registry(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the settings of its recipe and workspace as `settings`, with the environment set up, and `as_json`."""
+
+    @RECIPE_OPTION
+    @SETS
+    @WORKSPACE
+    @JSON
+    @functools.wraps(command)
+    def call(recipe: str, sets: tuple[str, ...], workspace: str | None, **given: Any) -> None:
+        from flows.environment import prepare
+
+        settings = read_settings(recipe, sets, (), workspace)
+        prepare(settings.workspace)
+        command(settings=settings, **given)
+
+    return call

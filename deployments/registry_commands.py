@@ -1,26 +1,22 @@
 """Commands on the registry: what is there, what became of it, and who is champion."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from deployments.options import JSON, RECIPE_OPTION, SETS, WORKSPACE
+from deployments.options import of_the_registry
 from deployments.printing import print_result, shorten
-from deployments.settings_reading import read_settings
 from tasks.core.settings import Settings
 
 VERSION = click.argument("version", type=click.IntRange(1))
+WHY = click.option("--why", required=True, help="The reason; it is kept in the history.")
 
 
 @click.command()
 @click.option("--history", is_flag=True, help="Tell every change of who is champion: when, by whom, and why.")
-@RECIPE_OPTION
-@SETS
-@WORKSPACE
-@JSON
-def models(history: bool, recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: bool) -> None:
+@of_the_registry
+def models(settings: Settings, history: bool, as_json: bool) -> None:
     """List the registry's versions with their aliases and why they were promoted.
 
     \b
@@ -28,7 +24,6 @@ def models(history: bool, recipe: str, sets: tuple[str, ...], workspace: str | N
       freshtune models
       freshtune models --history
     """
-    settings = _settings(recipe, sets, workspace)
     from flows.registry_reading import list_events, list_versions
 
     if history:
@@ -47,21 +42,15 @@ def models(history: bool, recipe: str, sets: tuple[str, ...], workspace: str | N
 
 @click.command()
 @VERSION
-@click.option("--why", required=True, help="The reason; it is kept in the history.")
-@RECIPE_OPTION
-@SETS
-@WORKSPACE
-@JSON
-def promote(
-    version: int, why: str, recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: bool
-) -> None:
+@WHY
+@of_the_registry
+def promote(settings: Settings, version: int, why: str, as_json: bool) -> None:
     """Make VERSION champion, whatever the gate said of it.
 
     \b
     Example:
       freshtune promote 3 --why "Read fifty of its replies."
     """
-    settings = _settings(recipe, sets, workspace)
     from flows.registry_moves import promote_version
 
     _tell(promote_version(settings, version, why), as_json=as_json)
@@ -69,21 +58,15 @@ def promote(
 
 @click.command()
 @VERSION
-@click.option("--why", required=True, help="The reason; it is kept in the history.")
-@RECIPE_OPTION
-@SETS
-@WORKSPACE
-@JSON
-def reject(
-    version: int, why: str, recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: bool
-) -> None:
+@WHY
+@of_the_registry
+def reject(settings: Settings, version: int, why: str, as_json: bool) -> None:
     """Set VERSION aside: no gate makes it champion then.
 
     \b
     Example:
       freshtune reject 4 --why "It promises refunds."
     """
-    settings = _settings(recipe, sets, workspace)
     from flows.registry_moves import reject_version
 
     _tell(reject_version(settings, version, why), as_json=as_json)
@@ -93,18 +76,14 @@ def reject(
 @click.option(
     "--why", default="Taken back.", show_default=True, help="The reason; it is kept in the history."
 )
-@RECIPE_OPTION
-@SETS
-@WORKSPACE
-@JSON
-def rollback(why: str, recipe: str, sets: tuple[str, ...], workspace: str | None, as_json: bool) -> None:
+@of_the_registry
+def rollback(settings: Settings, why: str, as_json: bool) -> None:
     """Make the version champion again that the champion replaced; said again, it leads further back.
 
     \b
     Example:
       freshtune rollback --why "Customers complain."
     """
-    settings = _settings(recipe, sets, workspace)
     from flows.registry_moves import roll_back_champion
 
     _tell(roll_back_champion(settings, why), as_json=as_json)
@@ -115,18 +94,13 @@ def rollback(why: str, recipe: str, sets: tuple[str, ...], workspace: str | None
 @click.option("--requester", default="", help="Where the rows of this requester went, as the log names them.")
 @click.option("--conversation", default="", help="Where the rows of this conversation went.")
 @click.option("--row", default="", help="Where this row went, by its id.")
-@RECIPE_OPTION
-@SETS
-@WORKSPACE
-@JSON
+@of_the_registry
 def trace(
+    settings: Settings,
     version: int | None,
     requester: str,
     conversation: str,
     row: str,
-    recipe: str,
-    sets: tuple[str, ...],
-    workspace: str | None,
     as_json: bool,
 ) -> None:
     """Trace VERSION back to what it was made of, or rows to every dataset and version that has them.
@@ -140,7 +114,6 @@ def trace(
     sought = {name: value for name, value in asked.items() if value}
     if bool(sought) == (version is not None):
         raise click.UsageError("Give a VERSION, or some of --requester, --conversation and --row.")
-    settings = _settings(recipe, sets, workspace)
     from flows import registry_reading
 
     told = registry_reading.trace(settings, version or 0, sought)
@@ -159,19 +132,8 @@ def trace(
     show_default=True,
     help="The merged model with its tokenizer, or the adapter alone.",
 )
-@RECIPE_OPTION
-@SETS
-@WORKSPACE
-@JSON
-def export(
-    version: int,
-    folder: Path,
-    what: str,
-    recipe: str,
-    sets: tuple[str, ...],
-    workspace: str | None,
-    as_json: bool,
-) -> None:
+@of_the_registry
+def export(settings: Settings, version: int, folder: Path, what: str, as_json: bool) -> None:
     """Copy VERSION into a new FOLDER, for servers such as vLLM; every file is checked first.
 
     \b
@@ -179,7 +141,6 @@ def export(
       freshtune export 3 models/support-3
       freshtune export 3 adapters/support-3 --what adapter
     """
-    settings = _settings(recipe, sets, workspace)
     from flows.exporting import export_version
 
     told = export_version(settings, version, folder.expanduser().absolute(), what)
@@ -224,19 +185,7 @@ def _lineage_lines(told: dict[str, Any]) -> list[str]:
         f"  runs       {', '.join(told['runs']) or 'none in this workspace'}",
     ]
     lines += [f"  {name:<10} {digest}" for name, digest in told["digests"].items()]
-    events = [
-        {**one, "when": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one["when"]))}
-        for one in told["history"]
-    ]
-    return [*lines, *(f"  {_event_line(one)}" for one in events)]
-
-
-def _settings(recipe: str, sets: tuple[str, ...], workspace: str | None) -> Settings:
-    from flows.environment import prepare
-
-    settings = read_settings(recipe, sets, (), workspace)
-    prepare(settings.workspace)
-    return settings
+    return [*lines, *(f"  {_event_line(one)}" for one in told["history"])]
 
 
 def _tell(outcome: dict[str, Any], *, as_json: bool) -> None:

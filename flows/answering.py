@@ -8,8 +8,7 @@ from tasks.core.model.loading import load_base, load_tokenizer
 from tasks.core.model.merged_weights import with_its_adapter
 from tasks.core.normalizing.normalization import neutralize_markers, normalize_text
 from tasks.core.registry.client import CHAMPION, Registry, Version, open_registry
-from tasks.core.registry.lineage import FILES_DIGEST
-from tasks.core.registry.packaging import check_package
+from tasks.core.registry.versions import known_version, whole_package
 from tasks.core.settings import Settings
 from tasks.core.tokens.prompts import encode, has_control_token, render_prompt
 
@@ -22,9 +21,7 @@ def answer_question(settings: Settings, question: str, model: str, max_new_token
     """
     client = open_registry(settings.workspace)
     version = _choose(client, settings.registry.name, model)
-    package = client.at_hand(version.run_id, "model", settings.workspace / "answers" / version.run_id)
-    check_package(package, version.tags.get(FILES_DIGEST, ""))
-    folder = package / "artifacts" / "model"
+    folder = whole_package(client, version, settings.workspace / "answers") / "artifacts" / "model"
     tokenizer = load_tokenizer(folder)
     text = neutralize_markers(normalize_text(question))
     if not text:
@@ -38,13 +35,14 @@ def answer_question(settings: Settings, question: str, model: str, max_new_token
 
 
 def _choose(client: Registry, name: str, model: str) -> Version:
-    version = client.champion(name) if model == CHAMPION else None
-    if model.isdecimal():
-        version = client.version(name, int(model))
-    if version is None:
-        known = ", ".join(str(one.version) for one in client.versions(name)) or "none"
+    champion = client.champion(name) if model == CHAMPION else None
+    if model != CHAMPION and not model.isdecimal():
         raise SettingsError(
-            f"There is no version {model} of {name}.",
-            cure=f"Registered are: {known}. `freshtune run` makes one.",
+            f"{model} is no version of {name}.", cure="Give `champion`, or a version's number."
         )
-    return version
+    if model == CHAMPION and champion is None:
+        raise SettingsError(
+            f"There is no champion of {name}.",
+            cure="`freshtune run` makes one; `freshtune models` lists versions.",
+        )
+    return champion or known_version(client, name, int(model))

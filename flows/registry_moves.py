@@ -5,10 +5,9 @@ import platform
 from typing import Any
 
 from tasks.core.errors import SettingsError
-from tasks.core.registry.client import Registry, open_registry
-from tasks.core.registry.lineage import FILES_DIGEST
-from tasks.core.registry.packaging import check_package
+from tasks.core.registry.client import CHAMPION, open_registry
 from tasks.core.registry.transitions import Event, promote, reject, roll_back
+from tasks.core.registry.versions import known_version, whole_package
 from tasks.core.settings import Settings
 
 
@@ -19,13 +18,13 @@ def promote_version(settings: Settings, version: int, why: str) -> dict[str, Any
     not the one that was registered.
     """
     client, name = open_registry(settings.workspace), settings.registry.name
-    _insist(client, name, version)
-    now = client.aliases(name).get("champion", 0)
+    found = known_version(client, name, version)
+    now = client.aliases(name).get(CHAMPION, 0)
     if now == version:
         raise SettingsError(
             f"Version {version} of {name} is champion already.", cure="Nothing is to be done."
         )
-    _check(client, settings, name, version)
+    whole_package(client, found, settings.workspace / "answers")
     event = promote(client, name, version, instead_of=now, who=_person(), why=why, by_person=True)
     return _outcome("promoted", name, event)
 
@@ -36,7 +35,7 @@ def reject_version(settings: Settings, version: int, why: str) -> dict[str, Any]
     Raises `SettingsError` when there is no such version, or when it is champion.
     """
     client, name = open_registry(settings.workspace), settings.registry.name
-    _insist(client, name, version)
+    known_version(client, name, version)
     return _outcome("rejected", name, reject(client, name, version, who=_person(), why=why))
 
 
@@ -47,22 +46,6 @@ def roll_back_champion(settings: Settings, why: str) -> dict[str, Any]:
     """
     client, name = open_registry(settings.workspace), settings.registry.name
     return _outcome("rolled back", name, roll_back(client, name, who=_person(), why=why))
-
-
-def _insist(client: Registry, name: str, version: int) -> None:
-    if client.version(name, version) is None:
-        known = ", ".join(str(one.version) for one in client.versions(name)) or "none"
-        raise SettingsError(
-            f"There is no version {version} of {name}.",
-            cure=f"Registered are: {known}. `freshtune models` lists them.",
-        )
-
-
-def _check(client: Registry, settings: Settings, name: str, number: int) -> None:
-    version = client.version(name, number)
-    assert version  # noqa: S101 - it was looked for just now
-    package = client.at_hand(version.run_id, "model", settings.workspace / "answers" / version.run_id)
-    check_package(package, version.tags.get(FILES_DIGEST, ""))
 
 
 def _person() -> str:

@@ -4,21 +4,17 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from tasks.core.errors import SettingsError
 from tasks.core.registry.client import open_registry
 from tasks.core.registry.lineage import ADAPTER_DIGEST, BASE_IDENTITY, REASON, REPLACED, SET_ASIDE
 from tasks.core.registry.tracing import trace_rows, trace_version
-from tasks.core.registry.transitions import history
+from tasks.core.registry.transitions import Event, history
+from tasks.core.registry.versions import known_version
 from tasks.core.settings import Settings
 
 
 def list_events(settings: Settings) -> list[dict[str, Any]]:
     """Give every change of who is champion, oldest first: when, by whom, why, from and to."""
-    events = history(open_registry(settings.workspace), settings.registry.name)
-    return [
-        {**asdict(event), "when": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.when))}
-        for event in events
-    ]
+    return _told(history(open_registry(settings.workspace), settings.registry.name))
 
 
 def trace(settings: Settings, version: int, sought: dict[str, str]) -> dict[str, Any]:
@@ -27,15 +23,13 @@ def trace(settings: Settings, version: int, sought: dict[str, str]) -> dict[str,
     Raises `SettingsError` when there is no such version.
     """
     client, name = open_registry(settings.workspace), settings.registry.name
-    versions = client.versions(name)
     if sought:
-        rows = trace_rows(settings.workspace, versions, sought)
+        rows = trace_rows(settings.workspace, client.versions(name), sought)
         return {"schema": 1, "status": "done", "rows": [row.to_json() for row in rows]}
-    found = next((one for one in versions if one.version == version), None)
-    if found is None:
-        known = ", ".join(str(one.version) for one in versions) or "none"
-        raise SettingsError(f"There is no version {version} of {name}.", cure=f"Registered are: {known}.")
-    return {"schema": 1, "status": "done", **trace_version(client, settings.workspace, found)}
+    found = known_version(client, name, version)
+    told = trace_version(client, settings.workspace, found)
+    mine = [one for one in history(client, name) if version in {one.version, one.before}]
+    return {"schema": 1, "status": "done", **told, "history": _told(mine)}
 
 
 def list_versions(settings: Settings) -> list[dict[str, Any]]:
@@ -54,4 +48,12 @@ def list_versions(settings: Settings) -> list[dict[str, Any]]:
             "mlflow_run_id": version.run_id,
         }
         for version in open_registry(settings.workspace).versions(settings.registry.name)
+    ]
+
+
+def _told(events: list[Event]) -> list[dict[str, Any]]:
+    """Give events with their time as people write it."""
+    return [
+        {**asdict(event), "when": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.when))}
+        for event in events
     ]

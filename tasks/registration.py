@@ -31,12 +31,12 @@ from tasks.core.registry.lineage import (
 )
 from tasks.core.registry.packaging import (
     NEEDS,
-    check_package,
     files_digest,
     package,
     package_digest,
     self_test,
 )
+from tasks.core.registry.versions import PACKAGE, known_version, whole_package
 from tasks.core.report.figures import loss_curve
 from tasks.core.report.registry_texts import (
     base_name,
@@ -55,7 +55,6 @@ from tasks.core.store.rows import read_rows
 from tasks.core.tokens.storing import TOKENIZER
 from tasks.lid import step
 
-MODEL = "model"
 TRAINED_WITH = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
 
 
@@ -169,26 +168,22 @@ def _register(
     registry: RegistrySettings,
     description: str,
 ) -> int:
-    packed = draft.work / MODEL
+    packed = draft.work / PACKAGE
     shutil.rmtree(packed, ignore_errors=True)
     package(packed, merged.folder(draft.workspace) / "model", adapter.folder(draft.workspace))
-    client.log_files(run_id, packed, MODEL)
+    client.log_files(run_id, packed, PACKAGE)
     packages = ",".join(f"{one}=={metadata.version(one)}" for one in TRAINED_WITH)
     told = {
         FILES_DIGEST: files_digest(packed),
         CODE_DIGEST: code_digest("tasks.adapter_training"),
         PACKAGES: packages,
     }
-    return client.register(registry.name, run_id, MODEL, {**tags, **told}, description)
+    return client.register(registry.name, run_id, PACKAGE, {**tags, **told}, description)
 
 
 def _test(draft: Draft, client: Registry, name: str, number: int) -> None:
     """Load back what was registered, whole, and let it answer: what cannot be served never becomes champion."""
-    version = client.version(name, number)
-    assert version  # noqa: S101 - it was found or registered just now
-    folder = client.at_hand(version.run_id, MODEL, draft.work / "registered")
-    check_package(folder, version.tags.get(FILES_DIGEST, ""))
-    self_test(folder)
+    self_test(whole_package(client, known_version(client, name, number), draft.work / "registered"))
 
 
 def _params(adapter: Adapter) -> dict[str, Any]:

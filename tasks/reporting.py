@@ -54,6 +54,7 @@ from tasks.core.store.digests import digest_value
 from tasks.core.store.keys import code_digest, key_of
 from tasks.core.store.quarantine import TABLE, write_quarantine
 from tasks.core.store.rows import read_rows
+from tasks.core.store.syncing import write_whole
 from tasks.journal import Journal, journal
 
 logger = logging.getLogger("freshtune")
@@ -224,21 +225,23 @@ def _leave(run: Run, summary: RunSummary) -> None:
     """Write the run's folder, the outcome last, and show the run in Prefect and MLflow."""
     folder = run.folder
     figure = _figure(run)
-    _write(folder / "receipts.json", json.dumps([_named(one) for one in run.journal.receipts], indent=1))
-    _write(folder / QUALITY, json.dumps(summary.quality, indent=1))
-    _write(folder / EVALUATION, json.dumps(evaluation_table(summary), indent=1))
-    _write(folder / "samples.json", json.dumps(summary.samples, indent=1, ensure_ascii=False))
-    _write(folder / "replies.txt", replies_text(summary.replies))
-    _write(folder / REPORT, render_page(summary, figure, f"{DATA_DOCS}/index.html"))
-    _write(folder / PUBLIC_REPORT, render_page(summary.public(), figure))
-    _write(folder / PUBLIC_SETTINGS, yaml.safe_dump(summary.settings, sort_keys=False, allow_unicode=True))
+    write_whole(folder / "receipts.json", json.dumps([_named(one) for one in run.journal.receipts], indent=1))
+    write_whole(folder / QUALITY, json.dumps(summary.quality, indent=1))
+    write_whole(folder / EVALUATION, json.dumps(evaluation_table(summary), indent=1))
+    write_whole(folder / "samples.json", json.dumps(summary.samples, indent=1, ensure_ascii=False))
+    write_whole(folder / "replies.txt", replies_text(summary.replies))
+    write_whole(folder / REPORT, render_page(summary, figure, f"{DATA_DOCS}/index.html"))
+    write_whole(folder / PUBLIC_REPORT, render_page(summary.public(), figure))
+    write_whole(
+        folder / PUBLIC_SETTINGS, yaml.safe_dump(summary.settings, sort_keys=False, allow_unicode=True)
+    )
     registered = run.find(RegisteredModel)
     if registered and summary.status != "failed":
         send_report(run.settings.workspace, registered.run_id, folder, summary)
     report = os.path.relpath(folder / REPORT)
-    _write(folder / "summary.txt", terminal_summary(summary, report))
+    write_whole(folder / "summary.txt", terminal_summary(summary, report))
     run.outcome = {"schema": 1, **summary.to_json(), "run_dir": str(folder), "report": str(folder / REPORT)}
-    _write(folder / OUTCOME, json.dumps(run.outcome, indent=1))
+    write_whole(folder / OUTCOME, json.dumps(run.outcome, indent=1))
     show_run(run.journal, folder / REPORT, summary)
 
 
@@ -254,11 +257,3 @@ def _figure(run: Run) -> bytes | None:
 
 def _named(receipt: Receipt) -> dict[str, Any]:
     return {"kind": type(receipt).__name__, **receipt.model_dump(mode="json")}
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a private file in one move."""
-    aside = path.with_suffix(".writing")
-    aside.write_text(text, encoding="utf-8")
-    aside.chmod(0o600)
-    aside.rename(path)

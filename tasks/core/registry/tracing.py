@@ -25,7 +25,6 @@ from tasks.core.registry.lineage import (
     QUANTIZATION,
     TOKENS_DIGEST,
 )
-from tasks.core.registry.transitions import history
 from tasks.core.store.artifacts import manifest_receipt
 from tasks.core.store.rows import ROWS, read_table
 
@@ -80,7 +79,7 @@ def datasets(workspace: Path) -> list[Dataset]:
 
 
 def trace_version(client: Registry, workspace: Path, version: Version) -> dict[str, Any]:
-    """Say what a version was made of, which runs had it, and what became of it; what is not in the store is null."""
+    """Say what a version was made of, and which runs had it; what is not in the store is null."""
     known = {one.digest: one for one in datasets(workspace)}
     dataset = known.get(version.tags.get(EXAMPLES_DIGEST, ""))
     return {
@@ -96,11 +95,6 @@ def trace_version(client: Registry, workspace: Path, version: Version) -> dict[s
         "packages": [one for one in version.tags.get(PACKAGES, "").split(",") if one],
         "runs": _runs(workspace, version.version),
         "mlflow_run_id": version.run_id,
-        "history": [
-            asdict(event)
-            for event in history(client, version.name)
-            if version.version in {event.version, event.before}
-        ],
     }
 
 

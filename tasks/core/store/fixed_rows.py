@@ -1,14 +1,13 @@
 """Fixed rows: what a person has mended of the quarantine; private, and read by every later run."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tasks.core.store.locks import exclusive
 from tasks.core.store.rows import iterate_rows
-from tasks.core.store.syncing import sync
+from tasks.core.store.syncing import write_whole
 
 FIXED = "fixed_rows.jsonl"
 Row = Mapping[str, Any]
@@ -24,12 +23,5 @@ def add_fixed(workspace: Path, rows: Iterable[Row]) -> None:
     path = workspace / FIXED
     with exclusive(workspace / "locks" / f"{FIXED}.lock"):
         every = {**read_fixed(path), **{row["row_id"]: dict(row) for row in rows}}
-        aside = path.with_suffix(".writing")
-        with os.fdopen(
-            os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-        ) as file:
-            for _, row in sorted(every.items()):
-                file.write(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n")
-        sync(aside)
-        aside.rename(path)
-        sync(workspace)
+        lines = [json.dumps(row, ensure_ascii=False, sort_keys=True) for _, row in sorted(every.items())]
+        write_whole(path, "".join(f"{line}\n" for line in lines))

@@ -5,8 +5,9 @@ from pathlib import Path
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a small file aside and rename it into place: the old text is there, or the new, and none that is cut off."""
+    """Write a small private file aside and rename it into place: the old text is there, or the new, and none that is cut off."""
     aside = path.with_name(f"{path.name}.writing")
+    aside.touch(mode=0o600)
     aside.write_text(text, encoding="utf-8")
     sync(aside)
     aside.rename(path)
