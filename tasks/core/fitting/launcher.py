@@ -20,6 +20,7 @@ from tasks.core import errors
 from tasks.core.errors import FreshtuneError, HardwareError, ModelError, OutOfMemory
 from tasks.core.fitting.child import STOPPED
 from tasks.core.fitting.plan import ERROR, FACTS, LESS, METRICS, FitPlan, room_of
+from tasks.core.fitting.step_metrics import FollowedSteps
 from tasks.core.model.devices import default_device, tokens_at_once
 from tasks.core.model.methods import PREFIX
 from tasks.core.store.artifacts import full_disk, no_space, says_full
@@ -87,7 +88,7 @@ def _fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dic
     path = plan.save()
     said_before = (work / MESSAGES).stat().st_size if (work / MESSAGES).exists() else 0
     kills_before = out_of_memory_kills()
-    seen = _Metrics(work / METRICS)
+    seen = FollowedSteps(work / METRICS)
     deadline = time.monotonic() + plan.timeout_minutes * 60
     with _child(plan, path) as process:
         while process.poll() is None:
@@ -103,37 +104,6 @@ def _fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dic
         raise _failure(process.returncode, work, said_before, kills_before)
     facts: dict[str, Any] = json.loads((work / FACTS).read_bytes())
     return facts
-
-
-class _Metrics:
-    """Follow a growing file of metrics, telling each step that is taken from now on once.
-
-    A trainer that goes on from a checkpoint first writes the file anew without the steps after it, and takes those again.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.place, self.file = path, 0, 0
-        self.latest = max((metrics["time"] for metrics in self._new()), default=0.0)
-
-    def tell(self, on_metric: Callable[[Mapping[str, float]], None]) -> None:
-        for metrics in self._new():
-            if metrics["time"] > self.latest:
-                self.latest = metrics["time"]
-                on_metric(metrics)
-
-    def _new(self) -> list[dict[str, float]]:
-        """Read the whole lines that were written since the last look."""
-        if not self.path.exists():
-            return []
-        with self.path.open("rb") as file:
-            number = os.fstat(file.fileno()).st_ino
-            if number != self.file:
-                self.file, self.place = number, 0
-            file.seek(self.place)
-            data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        self.place += len(whole)
-        return [json.loads(line) for line in whole.splitlines()]
 
 
 @contextmanager

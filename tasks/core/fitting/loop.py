@@ -5,10 +5,8 @@ labelled tokens of its batches on all processes, each token weighing what its ro
 through the model changes time and memory, and else no more than rounding and what dropout draws.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -26,12 +24,12 @@ from tasks.core.fitting.guards import (
 )
 from tasks.core.fitting.plan import METRICS, FitPlan
 from tasks.core.fitting.schedule import learning_rate, plan_steps
+from tasks.core.fitting.step_metrics import add_step, cut_after
 from tasks.core.fitting.watching import Watch, part_rows
 from tasks.core.model.adapters import trainable_parameters
 from tasks.core.model.devices import compute_dtype, peak_memory
 from tasks.core.model.heads import is_bare, labelled_loss, targets_of
 from tasks.core.model.methods import PISSA
-from tasks.core.store.syncing import write_whole
 from tasks.core.tokens.batching import IGNORED, collate, pieces
 
 HALF_SCALE = 2**12
@@ -253,7 +251,7 @@ class Trainer:
             _restore(self.weights, self.optimizer, checkpoint)
             self.watch.restore(checkpoint.watched, checkpoint.best)
         if self.accelerator.is_main_process:
-            _cut_metrics(self.plan.work_folder / METRICS, began)
+            cut_after(self.plan.work_folder / METRICS, began)
         self.accelerator.wait_for_everyone()
         return began, notes
 
@@ -271,9 +269,8 @@ class Trainer:
 
     def _note(self, step: int, metrics: dict[str, float]) -> None:
         if self.accelerator.is_main_process:
-            with (self.plan.work_folder / METRICS).open("a") as file:
-                at = {"step": step + 1, "steps": len(self.steps), "time": time.time()}
-                file.write(json.dumps({**at, **metrics}) + "\n")
+            at = {"step": step + 1, "steps": len(self.steps), "time": time.time()}
+            add_step(self.plan.work_folder / METRICS, {**at, **metrics})
 
     @staticmethod
     def _tensors(values: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -296,12 +293,3 @@ def _restore(weights: dict[str, Any], optimizer: torch.optim.Optimizer, checkpoi
         optimizer.state[weight] = {
             part: value if part == "step" else value.to(weight.device) for part, value in parts.items()
         }
-
-
-def _cut_metrics(path: Path, step: int) -> None:
-    """Drop the lines after `step`, and a line that a kill cut off: those steps are taken again."""
-    if not path.exists():
-        return
-    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    kept = [line for line in lines if json.loads(line)["step"] <= step]
-    write_whole(path, "".join(kept))

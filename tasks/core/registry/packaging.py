@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tasks.core.errors import ModelError
-from tasks.core.registry.client import quiet
+from tasks.core.registry.connection import quiet
 from tasks.core.store.digests import digest_file, digest_folder, digest_value
 
 CODE = Path(__file__).with_name("served_model.py")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.registry.client import NOTE, open_registry
+from tasks.core.registry.client import open_registry
 from tasks.core.registry.lineage import CONTENT_KEY
+from tasks.core.registry.runs import NOTE
 from tasks.core.report.registry_texts import (
     base_name,
     describe,
