@@ -5,7 +5,7 @@ from typing import Any
 from tasks.core.errors import ModelError, SettingsError
 from tasks.core.judging.generation import answer
 from tasks.core.model.loading import load_base, load_tokenizer
-from tasks.core.model.merged_weights import with_its_adapter
+from tasks.core.model.merge_proof import with_its_adapter
 from tasks.core.normalizing.normalization import neutralize_markers, normalize_text
 from tasks.core.registry.client import CHAMPION, Registry, Version, open_registry
 from tasks.core.registry.versions import known_version, whole_package

@@ -60,6 +60,13 @@ def test_equal_weights_have_one_digest_however_long_the_proof(place: Path) -> No
     assert long.proof["max_abs_diff"] < 1e-4
 
 
+def test_the_weights_of_the_training_are_chosen_and_the_files_of_the_base_are_told(place: Path) -> None:
+    proof = merged(place, 2).proof
+    assert proof["merged_into"] == "dequantized NF4 base"
+    assert proof["kl"] < 1e-9 < 1e-6 < proof["rejected"]["base"]["kl"]
+    assert proof["merged_loss"] == pytest.approx(proof["trained_loss"], abs=1e-5)
+
+
 def test_a_merge_that_is_not_proven_is_not_kept(place: Path) -> None:
     with pytest.raises(ModelError, match="is not the trained one"):
         merged(place, 2, limit=1e-12)

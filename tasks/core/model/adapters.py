@@ -1,4 +1,4 @@
-"""Adapters, or all weights where those are trained: attached, counted, saved, merged and identified."""
+"""Adapters, or all weights where those are trained: attached, counted, saved and identified."""
 
 import json
 import warnings
@@ -125,15 +125,6 @@ def is_beside(adapted: Any) -> bool:
     from peft import PeftModel
 
     return isinstance(adapted, PeftModel) and bool(adapted.active_peft_config.is_prompt_learning)
-
-
-def merge(adapted: Any) -> Any:
-    """Merge an adapter into its base where it can be, and give the model; virtual tokens stay out of it."""
-    from peft import PeftModel
-
-    if is_beside(adapted):
-        return adapted.get_base_model()
-    return adapted.merge_and_unload(safe_merge=True) if isinstance(adapted, PeftModel) else adapted
 
 
 def adapter_digest(folder: Path) -> str:

@@ -111,14 +111,24 @@ def hold_unpacked(model: Any, compute: Any) -> None:
     if several or psutil.virtual_memory().available < ROOM * sum(packed.values()) * compute.itemsize:
         return
     for name in packed:
-        layer: Any = model.get_submodule(name)
-        with torch.device("meta"):
-            made = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
-        made.weight = nn.Parameter(dequantized(layer).to(compute), requires_grad=False)
-        if layer.bias is not None:
-            made.bias = layer.bias
-        model.set_submodule(name, made)
+        _unpack(model, name, compute)
     model.is_loaded_in_4bit = False
+
+
+def compute_in_full(model: Any) -> None:
+    """Let a model compute in float32 with the very weights that its quantized layers hold, whatever type they were made in.
+
+    8-bit layers are unpacked, since their arithmetic rounds; 4-bit ones on a CPU where memory has room for it.
+    """
+    for name, layer in list(linear_layers(model)):
+        if isinstance(layer, Linear4bit):
+            layer.compute_dtype = torch.float32
+        elif isinstance(layer, Linear8bitLt):
+            _unpack(model, name, torch.float32)
+            model.is_loaded_in_8bit = False
+    model.float()
+    if model.device.type == "cpu":
+        hold_unpacked(model, torch.float32)
 
 
 def dequantized(layer: Any) -> Any:
@@ -128,9 +138,14 @@ def dequantized(layer: Any) -> Any:
     return dequantize_module_weight(layer).detach().float().cpu()
 
 
-def set_weight(layer: Any, weight: Any) -> None:
-    """Give a linear layer, of either orientation, a weight [out, in]."""
-    layer.weight.data = weight.T.contiguous() if isinstance(layer, Conv1D) else weight
+def _unpack(model: Any, name: str, compute: Any) -> None:
+    layer: Any = model.get_submodule(name)
+    with torch.device("meta"):
+        made = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
+    made.weight = nn.Parameter(dequantized(layer).to(layer.weight.device, compute), requires_grad=False)
+    if layer.bias is not None:
+        made.bias = layer.bias
+    model.set_submodule(name, made)
 
 
 def _four_bit(inputs: int, outputs: int, bias: Any, compute: Any, device: str) -> Any:

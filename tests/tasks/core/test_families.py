@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_families import FAMILIES, model_of
 from torch import nn
 
@@ -19,14 +20,14 @@ from tasks.core.model.adapters import (
 from tasks.core.model.experts import fuse_experts, unfuse_experts
 from tasks.core.model.heads import labelled_loss, targets_of
 from tasks.core.model.loading import load_base
-from tasks.core.model.merged_weights import (
+from tasks.core.model.merge_proof import (
     ADAPTER,
-    adapted_base,
     compare_logits,
     load_merged,
     reply_logits,
-    save_merged,
+    trained_model,
 )
+from tasks.core.model.merging import save_merged
 from tasks.core.model.methods import BESIDE, resolve_targets
 from tasks.core.model.packed_weights import save_packed
 from tasks.core.model.quantizing import hold_unpacked, linear_layers, quantize, quantized_layers
@@ -83,17 +84,34 @@ def test_it_learns_and_is_merged_into_an_ordinary_checkpoint(
     loaded = load_adapter(load_base(base, quantization).model, tmp_path / "adapter")
     assert compare_logits(wanted, reply_logits(loaded, ROWS)).max_abs_diff < 2e-6
 
-    adapted = adapted_base(base, tmp_path / "adapter", quantization, double_quant=True, dtype="float32")
-    before = list(reply_logits(adapted, ROWS))
+    held = trained_model(base, tmp_path / "adapter", quantization, double_quant=True, dtype="float32")
+    before = list(reply_logits(held.adapted, ROWS))
     arithmetic = 0.15 if quantization == "int8" else 2e-6  # its activations are rounded to 8 bits
     assert compare_logits(wanted, before).max_abs_diff < arithmetic
 
-    save_merged(adapted, tmp_path / "merged", "float32", tmp_path / "adapter")
-    plain = AutoModelForCausalLM.from_pretrained(str(tmp_path / "merged"), dtype=torch.float32).eval()
-    if method in BESIDE:
-        plain = PeftModel.from_pretrained(plain, str(tmp_path / "merged" / ADAPTER)).eval()
-    for again in (load_merged(tmp_path / "merged"), plain):
-        assert compare_logits(before, reply_logits(again, ROWS)).max_abs_diff < 2e-6
+    target = tmp_path / "merged"
+    save_merged(base, held, tmp_path / "adapter", target)
+    plain, told = AutoModelForCausalLM.from_pretrained(
+        str(target), dtype=torch.float32, output_loading_info=True
+    )
+    assert not any(told.values())
+    plain = PeftModel.from_pretrained(plain, str(target / ADAPTER)) if method in BESIDE else plain
+    for again in (load_merged(target), plain.eval()):
+        proof = compare_logits(before, reply_logits(again, ROWS))
+        assert proof.max_abs_diff < 2e-6
+        assert proof.kl < 1e-9
+        assert proof.merged_loss == pytest.approx(proof.trained_loss, abs=1e-6)
+
+    break_a_weight(target)
+    assert compare_logits(before, reply_logits(load_merged(target), ROWS)).max_abs_diff > 0.05
+
+
+def break_a_weight(folder: Path) -> None:
+    """Damage a quarter of the largest weight of the first block of a saved model, as a wrong merge would."""
+    tensors = load_file(folder / "model.safetensors")
+    largest = max((name for name in tensors if ".0." in name), key=lambda name: tensors[name].numel())
+    tensors[largest].view(-1)[: tensors[largest].numel() // 4] += 0.5
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 @pytest.mark.parametrize("quantization", ["nf4", "int8"])

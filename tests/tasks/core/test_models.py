@@ -10,13 +10,13 @@ import pytest
 from tasks.core.errors import ModelError
 from tasks.core.model.adapters import adapter_digest, attach, load_adapter, save_adapter, trainable_parameters
 from tasks.core.model.loading import check_base, load_base
-from tasks.core.model.merged_weights import (
-    adapted_base,
+from tasks.core.model.merge_proof import (
     compare_logits,
     load_merged,
     reply_logits,
-    save_merged,
+    trained_model,
 )
+from tasks.core.model.merging import save_merged
 from tasks.core.settings import LoraSettings
 
 ROWS = [(list(range(3, 60)), 9), (list(range(100, 130)), 4)]
@@ -142,10 +142,9 @@ def test_an_adapter_of_another_shape_is_refused(adapter: Path, tiny_base: Path, 
 
 def merge(base: Path, adapter: Path, target: Path, quantization: Any, dtype: str) -> list[Any]:
     """Merge as the step does; give the logits before."""
-    model = adapted_base(base, adapter, quantization, double_quant=True, dtype=dtype)
-    before = list(reply_logits(model, ROWS))
-    save_merged(model, target, dtype, adapter)
-    return before
+    trained = trained_model(base, adapter, quantization, double_quant=True, dtype=dtype)
+    save_merged(base, trained, adapter, target)
+    return list(reply_logits(trained.adapted, ROWS))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -167,7 +166,7 @@ def test_what_is_merged_into_is_what_the_training_computed_with(
 ) -> None:
     import torch
 
-    model = adapted_base(tiny_base, adapter, quantization, double_quant=True, dtype="float32")
+    model = trained_model(tiny_base, adapter, quantization, double_quant=True, dtype="float32").adapted
     trained = load_adapter(load_base(tiny_base, quantization, dtype="float32").model, adapter)
     proof = compare_logits(reply_logits(trained, ROWS), reply_logits(model, ROWS))
     assert proof.max_abs_diff < 1e-5
@@ -180,7 +179,9 @@ def test_int8_differs_from_its_weights_by_its_arithmetic_alone(tiny_base: Path, 
     far = [
         compare_logits(
             logits,
-            reply_logits(adapted_base(tiny_base, adapter, kind, double_quant=True, dtype="float32"), ROWS),
+            reply_logits(
+                trained_model(tiny_base, adapter, kind, double_quant=True, dtype="float32").adapted, ROWS
+            ),
         ).max_abs_diff
         for kind in ("int8", "nf4")
     ]
@@ -189,7 +190,7 @@ def test_int8_differs_from_its_weights_by_its_arithmetic_alone(tiny_base: Path, 
 
 def test_a_merge_into_other_weights_is_seen(tiny_base: Path, adapter: Path, tmp_path: Path) -> None:
     merge(tiny_base, adapter, tmp_path / "wrong", "none", "float32")
-    trained = adapted_base(tiny_base, adapter, "nf4", double_quant=True, dtype="float32")
+    trained = trained_model(tiny_base, adapter, "nf4", double_quant=True, dtype="float32").adapted
     proof = compare_logits(reply_logits(trained, ROWS), reply_logits(load_merged(tmp_path / "wrong"), ROWS))
     assert proof.max_abs_diff > 1e-3
 
