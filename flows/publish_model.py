@@ -1,4 +1,4 @@
-"""The publishing chapter: merge with proof, register, ask the gate, move the alias."""
+"""The publishing chapter: merge with proof, ask the gate, register, move the alias."""
 
 from flows.judge_adapter import JudgedAdapter
 from flows.prepare_data import PreparedData
@@ -14,7 +14,7 @@ from tasks.registration import register_model
 def publish_model(
     data: PreparedData, trained: TrainedAdapter, judged: JudgedAdapter, settings: Settings
 ) -> Promotion:
-    """Register what was trained, and promote it if the gate says so."""
+    """Merge and judge what was trained, register it with the verdict in its card, and promote it if the gate says so."""
     place, evaluation = settings.workspace, settings.evaluation
     merged = merge_adapter(
         place,
@@ -27,17 +27,6 @@ def publish_model(
         evaluation.max_merge_difference,
         evaluation.min_merge_match,
     )
-    registered = register_model(
-        place,
-        data.logs,
-        data.examples,
-        trained.rows,
-        trained.base,
-        trained.adapter,
-        merged,
-        judged.evaluations,
-        settings.registry,
-    )
     rival = judged.rival
     decision = judge_challenger(
         place,
@@ -49,5 +38,18 @@ def publish_model(
         settings.gate,
         rival.version if rival else 0,
         rival.unfit if rival else "",
+    )
+    registered = register_model(
+        place,
+        data.logs,
+        data.examples,
+        trained.rows,
+        trained.base,
+        trained.adapter,
+        merged,
+        judged.evaluations,
+        decision,
+        settings.registry,
+        redacted=settings.cleaning.redact,
     )
     return promote_model(place, registered, decision)

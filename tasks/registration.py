@@ -11,6 +11,7 @@ from tasks.core.fitting.plan import METRICS
 from tasks.core.receipts import (
     Adapter,
     BaseModel,
+    Decision,
     Evaluation,
     MergedModel,
     RawLogs,
@@ -38,6 +39,7 @@ from tasks.core.registry.packaging import (
 )
 from tasks.core.registry.versions import PACKAGE, known_version, whole_package
 from tasks.core.report.figures import loss_curve
+from tasks.core.report.model_card import model_card
 from tasks.core.report.registry_texts import (
     base_name,
     describe,
@@ -82,9 +84,12 @@ def register_model(
     adapter: Adapter,
     merged: MergedModel,
     evaluations: tuple[Evaluation, ...],
+    decision: Decision,
     registry: RegistrySettings,
+    *,
+    redacted: bool,
 ) -> RegisteredModel:
-    """Register merged model, adapter and tokenizer once; the same content never becomes a second version."""
+    """Register merged model, adapter and tokenizer once, with a card; the same content never becomes a second version."""
     tags = lineage_tags(
         adapter_digest=adapter.adapter_digest,
         base_digest=base.digest,
@@ -106,7 +111,20 @@ def register_model(
         description = _describe(draft.workspace, examples, base, adapter, merged, evaluations)
         run_id = _track(draft, client, adapter, evaluations, tags, registry, description)
         client.log_metrics(run_id, run_figures(examples.counts, merged.proof))
-        version = _register(draft, client, run_id, adapter, merged, tags, registry, description)
+        card = model_card(
+            registry.name,
+            base.identity,
+            description,
+            licence=registry.licence,
+            dataset=examples.digest,
+            redacted=redacted,
+            counts=examples.counts,
+            metrics={one.who: one.metrics for one in evaluations},
+            verdict=decision.reason,
+            slices=decision.slices,
+            steps=read_rows(adapter.folder(draft.workspace) / METRICS),
+        )
+        version = _register(draft, client, run_id, adapter, merged, tags, registry, description, card)
 
     _test(draft, client, registry.name, version)
     client.finish_run(run_id)
@@ -167,10 +185,11 @@ def _register(
     tags: Mapping[str, str],
     registry: RegistrySettings,
     description: str,
+    card: str,
 ) -> int:
     packed = draft.work / PACKAGE
     shutil.rmtree(packed, ignore_errors=True)
-    package(packed, merged.folder(draft.workspace) / "model", adapter.folder(draft.workspace))
+    package(packed, merged.folder(draft.workspace) / "model", adapter.folder(draft.workspace), card)
     client.log_files(run_id, packed, PACKAGE)
     packages = ",".join(f"{one}=={metadata.version(one)}" for one in TRAINED_WITH)
     told = {

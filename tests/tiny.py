@@ -66,5 +66,5 @@ def packaged(folder: Path) -> Path:
     with_template(tokenizer, template_source("instruction", tokenizer)).save_pretrained(merged)
     (folder / "adapter").mkdir()
     (folder / "adapter" / "adapter_config.json").write_text("{}")
-    package(folder / "packed", merged, folder / "adapter")
+    package(folder / "packed", merged, folder / "adapter", "# A tiny model\n")
     return folder / "packed"

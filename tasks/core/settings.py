@@ -33,6 +33,12 @@ def _commit(revision: str) -> str:
     return revision
 
 
+def _licence(name: str) -> str:
+    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}", name):
+        raise ValueError("give the SPDX name of a licence, as apache-2.0, or one of your own without spaces")
+    return name
+
+
 def _day(text: str) -> str:
     if text:
         try:
@@ -50,6 +56,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 Day = Annotated[str, AfterValidator(_day)]
 PlainName = Annotated[str, AfterValidator(_plain)]
+Licence = Annotated[str, AfterValidator(_licence)]
 Commit = Annotated[str, AfterValidator(_commit)]
 Place = Annotated[Path, AfterValidator(_absolute), Field(validate_default=True)]
 
@@ -391,6 +398,8 @@ class RegistrySettings(Section):
     """Name of the registered model."""
     experiment: PlainName = "freshtune"
     """MLflow experiment of the runs."""
+    licence: Licence = ""
+    """Licence that the model card states, as an SPDX name (`apache-2.0`); empty states none."""
 
 
 WHOLE = "pissa takes singular values out of weights in full precision; set model.quantization=none, or lora.method=lora"

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from accelerate import Accelerator
 
 from tasks.core.fitting.checkpoints import Checkpoint, latest_checkpoint, save_checkpoint
+from tasks.core.fitting.energy import EnergyMeter, energy_counters
 from tasks.core.fitting.guards import (
     check_difference,
     check_gradient,
@@ -82,6 +83,8 @@ class Trainer:
         check_vocabulary(max(map(max, rows["ids"])), model.get_input_embeddings().num_embeddings)
         self.has_bare_head = is_bare(model.eval(), self._piece(taught[:1]).ids[:, :8])
         self.before = self._probe()
+        gpus = accelerator.num_processes if accelerator.device.type == "cuda" else 0
+        self.energy = EnergyMeter(energy_counters(gpus) if accelerator.is_main_process else [])
 
     def run(self, stop_asked: Callable[[], bool]) -> dict[str, Any]:
         """Train to the end, or to a checkpoint when a stop is asked; give the facts of the training.
@@ -98,7 +101,7 @@ class Trainer:
             metrics = self._step(step)
             if self.watch.is_due(step + 1, len(self.steps)):
                 metrics["validation_loss"] = self._look(step + 1)
-            self._note(step, metrics)
+            self._note(step, metrics | self.energy.look())
             taken = step + 1
             stopping = self._agreed(stop_asked())
             late = self._agreed(time.monotonic() - saved > self.plan.checkpoint_minutes * 60)

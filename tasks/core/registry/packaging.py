@@ -12,7 +12,7 @@ from tasks.core.registry.connection import quiet
 from tasks.core.store.digests import digest_file, digest_folder, digest_value
 
 CODE = Path(__file__).with_name("served_model.py")
-FILES = "files.json"
+FILES, CARD = "files.json", "README.md"
 QUESTION = "What can you help me with?"
 NEEDS = ("mlflow", "torch", "transformers", "peft", "safetensors", "pandas", "jinja2")
 
@@ -27,11 +27,11 @@ def requirements() -> list[str]:
     return [f"{name}=={metadata.version(name).partition('+')[0]}" for name in NEEDS]
 
 
-def package(target: Path, merged: Path, adapter: Path) -> None:
-    """Write an MLflow model into `target`: merged model and tokenizer, the adapter beside it, signature, requirements.
+def package(target: Path, merged: Path, adapter: Path, card: str) -> None:
+    """Write an MLflow model into `target`: merged model and tokenizer with a model card, adapter, signature, requirements.
 
-    Beside them lies a list of all files with their digests, which is checked before a load. `merged` must be a folder called `model`: its files are found under `artifacts/model`, those of the adapter under
-    `artifacts/adapter`.
+    Beside them lies a list of all files with their digests, which is checked before a load. `merged` must be a folder called
+    `model`: its files are found under `artifacts/model`, those of the adapter under `artifacts/adapter`.
     """
     quiet()
     from mlflow import pyfunc
@@ -60,6 +60,7 @@ def package(target: Path, merged: Path, adapter: Path) -> None:
             signature=signature,
             pip_requirements=requirements(),
         )
+    (target / "artifacts" / "model" / CARD).write_text(card, encoding="utf-8")
     (target / FILES).write_text(json.dumps(digest_folder(target), indent=1))
 
 

@@ -15,7 +15,15 @@ METHODS = {
     "prompt": "Prompt tuning on",
     "full": "All weights of",
 }
-SHOWN = ("loss", "validation_loss", "learning_rate", "gradient_norm", "tokens_per_second", "memory_mib")
+SHOWN = (
+    "loss",
+    "validation_loss",
+    "learning_rate",
+    "gradient_norm",
+    "tokens_per_second",
+    "memory_mib",
+    "joules",
+)
 
 
 def describe(
@@ -48,7 +56,8 @@ def note(description: str) -> str:
     """Give the note of an MLflow run: its description, and where the rest is."""
     return (
         f"{description}\n\n- **Artifacts → report/public_report.html**: the run on one page, without text from the logs\n"
-        "- **Artifacts → model**: the merged model; **model/artifacts/adapter**: the adapter alone\n"
+        "- **Artifacts → model**: the merged model, its card in **model/artifacts/model/README.md**; "
+        "**model/artifacts/adapter**: the adapter alone\n"
         "- **Metrics → train**: the curve of the training; `base`, `challenger`, `champion`: held-out scores\n"
     )
 

@@ -47,7 +47,7 @@ class RunSummary:
     slices: list[dict[str, Any]] = field(default_factory=list)
     """By slice of the held-out rows: its name, the gain as above over the champion or else the base, and whether it `fell`."""
     merge: dict[str, Any] = field(default_factory=dict)
-    """`max_abs_diff`, `greedy_match`, `rows`, `positions`, and what it was `merged_into` or lies `beside`."""
+    """The figures of the proof by name, what it was `merged_into` or lies `beside`, and those of what was `rejected`, by name."""
     training: dict[str, Any] = field(default_factory=dict)
     """The trainer's facts: `steps`, `trainable`, `quantized`, `final_loss`, `tokens`, `seconds` and more."""
     quality: list[dict[str, Any]] = field(default_factory=list)

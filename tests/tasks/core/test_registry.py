@@ -9,7 +9,7 @@ from journeys import plain_environment
 from tiny import packaged
 
 from tasks.core.errors import ModelError, Refused, ServiceError
-from tasks.core.receipts import Adapter, BaseModel, MergedModel, TokenRows, ValidExamples
+from tasks.core.receipts import Adapter, BaseModel, Decision, MergedModel, TokenRows, ValidExamples
 from tasks.core.registry import packaging
 from tasks.core.registry.client import Registry, open_registry
 from tasks.core.registry.lineage import content_key, lineage_tags
@@ -169,7 +169,9 @@ def test_a_registration_that_was_killed_at_its_end_is_finished_by_the_next(
         Adapter(path="a", digest="a", adapter_digest="a", base_digest="b", made_from=made_from),
         MergedModel(path="m", digest="m", proof={}),
         (),
+        Decision(path="d", digest="d", outcome="keep", reason="", gains={}),
         RegistrySettings(name="m"),
+        redacted=True,
     )
     assert (found.version, found.run_id) == (1, run)
     assert client.client.get_run(run).info.status == "FINISHED"

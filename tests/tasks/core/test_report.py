@@ -142,7 +142,11 @@ def full_run(**changes: Any) -> RunSummary:
             "greedy_match": 1.0,
             "rows": 16,
             "positions": 642,
+            "kl": 2e-12,
+            "trained_loss": 2.0104,
+            "merged_loss": 2.0105,
             "merged_into": "dequantized base",
+            "rejected": {"base": {"kl": 0.0123, "max_abs_diff": 0.23, "merged_loss": 2.02}},
         },
         training={
             "steps": 232,

@@ -1,0 +1,101 @@
+"""The model card of a version: what it is, what it learned from, how good it is, its limits, its cost, its licence."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tasks.core.report.tables import plain
+from tasks.core.report.wording import clock, percent
+
+TEMPLATE = Path(__file__).with_name("model_card.md")
+DATA = {"train": "trained on", "held_out": "held out to judge it"}
+SHOWN = {
+    "loss": ("loss", "{:.3f}"),
+    "perplexity": ("perplexity", "{:,.4g}"),
+    "token_accuracy": ("token accuracy", "{:.1%}"),
+}
+WRITTEN = {
+    "chrf": ("chrF", "{:.1f}"),
+    "rouge_l": ("ROUGE-L", "{:.2f}"),
+    "ended": ("came to an end", "{:.0%}"),
+}
+FEW = 5  # requesters of a slice, below which its figures say little
+MARKS = "\\`*_{}[]<>()#|!~"
+WATT_HOUR = 3600  # joules
+
+Metrics = Mapping[str, Mapping[str, float]]
+
+
+def model_card(
+    name: str,
+    base: str,
+    description: str,
+    *,
+    licence: str,
+    dataset: str,
+    redacted: bool,
+    counts: Mapping[str, int],
+    metrics: Metrics,
+    verdict: str,
+    slices: Sequence[Mapping[str, Any]],
+    steps: Sequence[Mapping[str, float]],
+) -> str:
+    """Write the card as Markdown, with the front matter that model hubs read; no text of a row is in it.
+
+    `metrics` are the held-out scores by model, `steps` the metrics of the training's steps.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(  # noqa: S701 - Markdown, of numbers and of names that settings have checked
+        undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+    told = [{**one, "slice": _in_a_table(str(one["slice"]))} for one in slices]
+    figures = SHOWN | (WRITTEN if all("chrf" in one for one in metrics.values()) else {})
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        name=name,
+        base=base,
+        description=description,
+        licence=licence,
+        dataset=dataset,
+        redacted=redacted,
+        data=[(words, counts[part]) for part, words in DATA.items() if part in counts],
+        figures=[title for title, _ in figures.values()],
+        quality=[
+            (who, [form.format(values[figure]) for figure, (_, form) in figures.items()])
+            for who, values in metrics.items()
+        ],
+        verdict=verdict,
+        slices=told,
+        limits=list(_limits(metrics, told)),
+        cost=_cost(steps),
+    )
+
+
+def _in_a_table(name: str) -> str:
+    """Write the name of a slice, which may be a product's from the logs, so that it is nothing but a word in a table."""
+    return "".join(f"\\{char}" if char in MARKS else char for char in plain(name))
+
+
+def _limits(metrics: Metrics, slices: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    challenger = metrics["challenger"]
+    yield "It repeats what the team has said; where the team was wrong, so is it, and it knows nothing of later days."
+    fallen = ", ".join(str(one["slice"]) for one in slices if one["fell"])
+    if fallen:
+        yield f"It is worse than the model that it was compared with on {fallen}."
+    few = ", ".join(str(one["slice"]) for one in slices if one["groups"] < FEW)
+    if few:
+        yield f"Of {few} there were fewer than {FEW} requesters: those figures say little."
+    if challenger.get("replies") and challenger["ended"] < 1:
+        yield (
+            f"{percent(1 - challenger['ended'])} of its {int(challenger['replies'])} test replies did not come to an end "
+            "within the longest reply allowed."
+        )
+
+
+def _cost(steps: Sequence[Mapping[str, float]]) -> str:
+    seconds, tokens = sum(one["seconds"] for one in steps), sum(one["tokens"] for one in steps)
+    joules = [one["joules"] for one in steps if "joules" in one]
+    told = f"The steps of the training took {clock(seconds)} for {int(tokens):,} tokens"
+    if len(joules) == len(steps):
+        return f"{told}, and {sum(joules) / WATT_HOUR:,.1f} Wh of processors and GPUs."
+    return f"{told}. Energy was not measured: this machine has no counter of it that may be read."
