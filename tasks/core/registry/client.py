@@ -40,7 +40,10 @@ class Registry(Runs):
     """The registered models of one MLflow server or database, and its runs."""
 
     def register(self, name: str, run_id: str, place: str, tags: Mapping[str, str], description: str) -> int:
-        """Register the model that a run holds under `place`; content that is registered already keeps its version."""
+        """Register the model that a run holds under `place`; content that is registered already keeps its version.
+
+        Where an answer was lost, or another did the same at the same time, the later version is taken away again.
+        """
         known = self.find_content(name, tags[CONTENT_KEY])
         if known:
             return known.version
@@ -50,12 +53,17 @@ class Registry(Runs):
             made = self.client.create_model_version(
                 name, source, run_id, tags=dict(tags), description=description
             )
-        return int(made.version)
+        first = self.find_content(name, tags[CONTENT_KEY])
+        return first.version if first else int(made.version)
 
     def find_content(self, name: str, content_key: str) -> Version | None:
-        """Find the version with a content key."""
+        """Find the version with a content key; of several, the first is it, and the others go unless they have an alias."""
         found = [version for version in self.versions(name) if version.tags.get(CONTENT_KEY) == content_key]
-        return found[0] if found else None
+        *later, first = found or [None]
+        for version in later:
+            if version and not version.aliases:
+                self._drop_version(version)
+        return first
 
     def versions(self, name: str) -> list[Version]:
         """List the versions of a model, newest first; a model that is not there has none."""
@@ -133,6 +141,16 @@ class Registry(Runs):
         with self._speaking():
             if self._model(name):
                 self.client.delete_registered_model(name)
+
+    def _drop_version(self, version: Version) -> None:
+        from mlflow.exceptions import MlflowException
+
+        with self._speaking():
+            try:
+                self.client.delete_model_version(version.name, str(version.version))
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # another took it away
+                    raise
 
     def _model(self, name: str) -> Any:
         from mlflow.exceptions import MlflowException

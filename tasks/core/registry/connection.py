@@ -69,6 +69,9 @@ def quiet() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault(
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"
+    )  # into the midst of a run's own lines
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # its import resets the level of its loggers
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
