@@ -1,5 +1,6 @@
 """The publishing chapter: merge with proof, ask the gate, register, move the alias."""
 
+from flows.approval import ask_person
 from flows.judge_adapter import JudgedAdapter
 from flows.prepare_data import PreparedData
 from flows.train_adapter import TrainedAdapter
@@ -52,4 +53,5 @@ def publish_model(
         settings.registry,
         redacted=settings.cleaning.redact,
     )
-    return promote_model(place, registered, decision)
+    answer = ask_person(registered, decision, settings) if decision.outcome == "ask" else None
+    return promote_model(place, registered, decision, answer)

@@ -1,11 +1,15 @@
 """What a person does with the registry's versions: promote one, reject one, or take the last change back."""
 
 import getpass
+import os
 import platform
 from typing import Any
+from uuid import UUID
 
+from flows.own_server import ADDRESS
 from tasks.core.errors import SettingsError
-from tasks.core.registry.client import CHAMPION, open_registry
+from tasks.core.registry.client import CHAMPION, Version, open_registry
+from tasks.core.registry.lineage import WAITING
 from tasks.core.registry.transitions import Event, promote, reject, roll_back
 from tasks.core.registry.versions import known_version, whole_package
 from tasks.core.settings import Settings
@@ -26,6 +30,7 @@ def promote_version(settings: Settings, version: int, why: str) -> dict[str, Any
         )
     whole_package(client, found, settings.workspace / "answers")
     event = promote(client, name, version, instead_of=now, who=_person(), why=why, by_person=True)
+    _answer_form(found, event, approved=True)
     return _outcome("promoted", name, event)
 
 
@@ -35,8 +40,10 @@ def reject_version(settings: Settings, version: int, why: str) -> dict[str, Any]
     Raises `SettingsError` when there is no such version, or when it is champion.
     """
     client, name = open_registry(settings.workspace), settings.registry.name
-    known_version(client, name, version)
-    return _outcome("rejected", name, reject(client, name, version, who=_person(), why=why))
+    found = known_version(client, name, version)
+    event = reject(client, name, version, who=_person(), why=why)
+    _answer_form(found, event, approved=False)
+    return _outcome("rejected", name, event)
 
 
 def roll_back_champion(settings: Settings, why: str) -> dict[str, Any]:
@@ -46,6 +53,20 @@ def roll_back_champion(settings: Settings, why: str) -> dict[str, Any]:
     """
     client, name = open_registry(settings.workspace), settings.registry.name
     return _outcome("rolled back", name, roll_back(client, name, who=_person(), why=why))
+
+
+def _answer_form(version: Version, event: Event, *, approved: bool) -> None:
+    """Let the run go on that waits in Prefect for this word; without its server it finds out by itself when its time is over."""
+    waiting = version.tags.get(WAITING, "")
+    if not waiting or not os.environ.get(ADDRESS):
+        return
+    said = {"promote": approved, "why": event.why, "who": event.who}
+    from prefect import get_client  # takes seconds, which a way back has not
+
+    from tasks.lid import only_shown
+
+    with only_shown(), get_client(sync_client=True) as prefect:
+        prefect.resume_flow_run(UUID(waiting), run_input=said)
 
 
 def _person() -> str:

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import ModelError
-from tasks.core.receipts import Decision, Promotion, Receipt, RegisteredModel
-from tasks.core.registry.client import CHALLENGER, Registry, Version, open_registry
-from tasks.core.registry.lineage import REPLACED
+from tasks.core.receipts import Answer, Decision, Promotion, Receipt, RegisteredModel
+from tasks.core.registry.client import Registry, Version, open_registry
+from tasks.core.registry.lineage import DECIDED_BY, REPLACED, SET_ASIDE
 from tasks.core.registry.succession import Ruling, rule
-from tasks.core.registry.transitions import promote
+from tasks.core.registry.transitions import promote, reject
 from tasks.core.store.artifacts import Draft
 from tasks.lid import step
 
@@ -21,15 +21,17 @@ def _still_so(workspace: Path, receipt: Receipt, values: Mapping[str, Any]) -> b
     champion = client.champion(registered.name)
     if receipt.moved:
         return champion is not None and champion.version == registered.version
-    return _rule(client, champion, registered, values["decision"]) == Ruling(receipt.reason)
+    return _rule(client, champion, registered, values["decision"], values["answer"]) == Ruling(receipt.reason)
 
 
 @step("promotion", Promotion, retries=3, confirm=_still_so)
-def promote_model(draft: Draft, registered: RegisteredModel, decision: Decision) -> Promotion:
-    """Move the alias when the gate said so and the champion is the one that was judged; what waits for a person is `challenger`."""
+def promote_model(
+    draft: Draft, registered: RegisteredModel, decision: Decision, answer: Answer | None
+) -> Promotion:
+    """Move the alias when the gate, or a person whom it asked, said so and the champion is the one that was judged."""
     client = open_registry(draft.workspace)
     champion = client.champion(registered.name)
-    ruling = _rule(client, champion, registered, decision)
+    ruling = _rule(client, champion, registered, decision, answer)
     already = (
         champion is not None and champion.version == registered.version
     )  # a start before was killed here
@@ -41,20 +43,29 @@ def promote_model(draft: Draft, registered: RegisteredModel, decision: Decision)
             registered.name,
             registered.version,
             instead_of=replaced,
-            who="the gate",
-            why=ruling.reason,
+            who=answer.who if answer else "the gate",
+            why=(answer.why or ruling.reason) if answer else ruling.reason,
         )
-    elif decision.outcome == "ask":
-        client.set_alias(registered.name, CHALLENGER, registered.version)
+    elif answer and not answer.approved and not _is_set_aside(client, registered):
+        reject(client, registered.name, registered.version, who=answer.who, why=answer.why)
 
     (draft.folder / "reason.txt").write_text(ruling.reason + "\n")
     return draft.seal(
-        Promotion, moved=ruling.moves, version=registered.version, replaced=replaced, reason=ruling.reason
+        Promotion,
+        moved=ruling.moves,
+        waits=decision.outcome == "ask" and ruling.reason == decision.reason,
+        version=registered.version,
+        replaced=replaced,
+        reason=ruling.reason,
     )
 
 
 def _rule(
-    client: Registry, champion: Version | None, registered: RegisteredModel, decision: Decision
+    client: Registry,
+    champion: Version | None,
+    registered: RegisteredModel,
+    decision: Decision,
+    answer: Answer | None,
 ) -> Ruling:
     mine = client.version(registered.name, registered.version)
     if mine is None:
@@ -62,8 +73,21 @@ def _rule(
             f"Version {registered.version} of {registered.name} was deleted from the registry.",
             cure="Start again: it is registered anew.",
         )
+    if answer and not answer.approved:
+        return Ruling(f"{answer.who} said no: {answer.why or 'without a reason'}")
     verdict = Ruling(decision.reason, moves=decision.outcome == "promote")
+    if answer:
+        verdict = Ruling(f"{answer.who} said yes: {answer.why or decision.reason}", moves=True)
+    elif decision.outcome == "ask" and champion and champion.version == mine.version:
+        verdict = Ruling(f"{champion.tags.get(DECIDED_BY, 'A person')} has made it champion.", moves=True)
+    elif decision.outcome == "ask" and mine.tags.get(SET_ASIDE):
+        verdict = Ruling(f"It was set aside: {mine.tags[SET_ASIDE]}")
     return rule(mine, champion, decision.rival, verdict)
+
+
+def _is_set_aside(client: Registry, registered: RegisteredModel) -> bool:
+    mine = client.version(registered.name, registered.version)
+    return bool(mine and mine.tags.get(SET_ASIDE))
 
 
 def _replaced(champion: Version | None, *, already: bool) -> int:

@@ -121,8 +121,8 @@ def _leave_failed(run: Run, kind: str, message: str, cure: str, exit_code: int) 
 
 def _verdict(run: Run) -> tuple[str, str]:
     """Say how the run ended, and why."""
-    promotion, decision = run.find(Promotion), run.find(Decision)
-    if promotion is None or decision is None:
+    promotion = run.find(Promotion)
+    if promotion is None:
         examples = run.find(ValidExamples)
         return "checked", f"{examples.counts['kept'] if examples else 0:,} examples are ready to train on."
     if run.journal.steps[-1].cached:
@@ -130,7 +130,7 @@ def _verdict(run: Run) -> tuple[str, str]:
         return "skipped", f"Nothing is new: {same if promotion.moved else promotion.reason}"
     if promotion.moved:
         return "promoted", promotion.reason
-    return "awaiting-approval" if decision.outcome == "ask" else "kept", promotion.reason
+    return "awaiting-approval" if promotion.waits else "kept", promotion.reason
 
 
 def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None) -> RunSummary:

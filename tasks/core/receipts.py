@@ -114,6 +114,14 @@ class Rival(Record):
     """Why it cannot be compared with the challenger row by row; empty when it can."""
 
 
+class Answer(Record):
+    """What a person said of a challenger that waited for a word."""
+
+    approved: bool
+    who: str
+    why: str
+
+
 class Receipt(Record):
     """Where an artifact is (relative to the workspace), its digest, counts, and what it was made from.
 
@@ -259,6 +267,8 @@ class Promotion(Receipt):
     """Whether a version is champion, why, and which version it took the alias from; 0 is none."""
 
     moved: bool
+    waits: bool = False
+    """A person has not said yet whether it shall be."""
     version: int
     replaced: int
     reason: str

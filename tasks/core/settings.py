@@ -379,8 +379,13 @@ class EvaluationSettings(Section):
 class GateSettings(Section):
     """When a challenger becomes champion."""
 
+    unkeyed: ClassVar[frozenset[str]] = frozenset({"wait_minutes"})
+
     mode: Literal["auto", "ask", "never"] = "auto"
-    """Promote at once, leave it for a person, or never."""
+    """Promote at once, ask a person, or never."""
+    wait_minutes: Annotated[int, Field(ge=0)] = 1440
+    """For `mode: ask`, how long a run at a Prefect server waits for its form; later, and in a run with a server of its own, a
+    person says it in the shell."""
     min_gain: Annotated[float, Field(ge=0)] = 0.01
     """Smallest gain in held-out loss per token, in nats, that the confidence interval must exclude; another seed alone may gain
     half of it."""

@@ -24,13 +24,15 @@ def followed() -> Iterator[Journal]:
     JOURNAL.reset(token)
 
 
-def receipts(outcome: Any = "promote", *, moved: bool = True, reason: str = "It is better.") -> list[Any]:
+def receipts(
+    outcome: Any = "promote", *, moved: bool = True, waits: bool = False, reason: str = "It is better."
+) -> list[Any]:
     return [
         Adapter(path="adapter", digest="a", adapter_digest="a", base_digest="b"),
         BaseModel(path="base", digest="b", identity="the base"),
         RegisteredModel(path="r", digest="r", name="m", version=2, run_id="run", content_key="c"),
         Decision(path="d", digest="d", outcome=outcome, reason="The gate's words.", gains={}, rival=1),
-        Promotion(path="p", digest="p", moved=moved, version=2, replaced=1, reason=reason),
+        Promotion(path="p", digest="p", moved=moved, waits=waits, version=2, replaced=1, reason=reason),
     ]
 
 
@@ -41,7 +43,8 @@ def receipts(outcome: Any = "promote", *, moved: bool = True, reason: str = "It 
         (receipts(), True, "skipped", "Nothing is new: version 2 is champion already."),
         (receipts(moved=False, reason="A person chose."), False, "kept", "A person chose."),
         (receipts(moved=False, reason="A person chose."), True, "skipped", "Nothing is new: A person chose."),
-        (receipts("ask", moved=False, reason="Asked."), False, "awaiting-approval", "Asked."),
+        (receipts("ask", moved=False, waits=True, reason="Asked."), False, "awaiting-approval", "Asked."),
+        (receipts("ask", moved=False, reason="Ann said no."), False, "kept", "Ann said no."),
         (receipts("keep", moved=False, reason="A tie."), False, "kept", "A tie."),
     ],
 )

@@ -1,6 +1,7 @@
 """The energy that a training takes, from the counters of GPUs (NVML) and processors (RAPL) where they may be read."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def energy_counters(gpus: int, powercap: Path = POWERCAP) -> list[Counter]:
 
 
 def _processors(powercap: Path) -> list[Counter]:
-    found = []
+    found: list[Counter] = []
     for path in sorted(powercap.glob("intel-rapl:*/energy_uj")):
         if path.parent.name.count(":") > 1:  # a part of a processor, which its own counter has too
             continue
@@ -39,7 +40,7 @@ def _processors(powercap: Path) -> list[Counter]:
             path.read_text()
         except OSError:  # most systems let only root read it
             continue
-        found.append(lambda path=path: int(path.read_text()) / 1e6)
+        found.append(partial(_microjoules, path))
     return found
 
 
@@ -48,7 +49,7 @@ def _gpus(count: int) -> list[Counter]:
 
     if not count or not torch.cuda.is_available():
         return []
-    import pynvml
+    import pynvml  # type: ignore[import-untyped]
 
     pynvml.nvmlInit()
     found: list[Counter] = []
@@ -58,5 +59,13 @@ def _gpus(count: int) -> list[Counter]:
             pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
         except pynvml.NVMLError:  # an older one has no counter
             continue
-        found.append(lambda handle=handle: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3)
+        found.append(partial(_millijoules, pynvml, handle))
     return found
+
+
+def _microjoules(path: Path) -> float:
+    return int(path.read_text()) / 1e6
+
+
+def _millijoules(nvml: Any, handle: Any) -> float:
+    return float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3

@@ -59,11 +59,10 @@ class Registry(Runs):
     def find_content(self, name: str, content_key: str) -> Version | None:
         """Find the version with a content key; of several, the first is it, and the others go unless they have an alias."""
         found = [version for version in self.versions(name) if version.tags.get(CONTENT_KEY) == content_key]
-        *later, first = found or [None]
-        for version in later:
-            if version and not version.aliases:
-                self._drop_version(version)
-        return first
+        for later in found[:-1]:
+            if not later.aliases:
+                self._drop_version(later)
+        return found[-1] if found else None
 
     def versions(self, name: str) -> list[Version]:
         """List the versions of a model, newest first; a model that is not there has none."""

@@ -21,6 +21,7 @@ REASON = "freshtune.promotion_reason"
 DECIDED_BY = "freshtune.decided_by"
 DECIDED_AT = "freshtune.decided_at"
 SET_ASIDE = "freshtune.set_aside"  # by whom and why a version was; empty once a person wants it again
+WAITING = "freshtune.waiting"  # the flow run that waits for a person's word on it; empty once none does
 PROMOTION = "freshtune.promotion"  # its number, counted over all versions
 CODE_DIGEST = "freshtune.code_digest"  # of the code that trained it
 PACKAGES = "freshtune.packages"  # that trained it, with their versions

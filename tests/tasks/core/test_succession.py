@@ -102,11 +102,14 @@ def promoted(place: Path, model: RegisteredModel, about: Decision) -> tuple[Prom
     """Promote as a run does: take the stored promotion when it still is true. Say whether it was taken."""
     from tasks.promotion import promote_model
 
-    lid, values = promote_model.lid, {"workspace": place, "registered": model, "decision": about}
+    lid, values = (
+        promote_model.lid,
+        {"workspace": place, "registered": model, "decision": about, "answer": None},
+    )
     key = lid.key(values)
     lid.clear_damage(place, values, key)
     taken = (place / "store" / "promotion" / key).exists()
-    found: Promotion = promote_model.task.fn(place, model, about)
+    found: Promotion = promote_model.task.fn(place, model, about, None)
     return found, taken
 
 
