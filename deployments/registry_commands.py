@@ -1,13 +1,16 @@
 """Commands on the registry: what is there, what became of it, and who is champion."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from deployments.options import of_the_registry
 from deployments.printing import print_result, shorten
 from tasks.core.settings import Settings
+
+if TYPE_CHECKING:
+    from tasks.core.export.weights import WeightType
 
 VERSION = click.argument("version", type=click.IntRange(1))
 WHY = click.option("--why", required=True, help="The reason; it is kept in the history.")
@@ -124,28 +127,63 @@ def trace(
 
 @click.command()
 @VERSION
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
 @click.option(
     "--what",
-    type=click.Choice(["merged", "adapter"]),
+    type=click.Choice(["merged", "adapter", "gguf"]),
     default="merged",
     show_default=True,
-    help="The merged model with its tokenizer, or the adapter alone.",
+    help="The merged model with its tokenizer, as a folder or as one GGUF file, or the adapter alone.",
+)
+@click.option(
+    "--type", "kind", type=click.Choice(["f16", "f32"]), help="Of the weights in a GGUF file.  [default: f16]"
 )
 @of_the_registry
-def export(settings: Settings, version: int, folder: Path, what: str, as_json: bool) -> None:
-    """Copy VERSION into a new FOLDER, for servers such as vLLM; every file is checked first.
+def export(
+    settings: Settings, version: int, target: Path, what: str, kind: "WeightType | None", as_json: bool
+) -> None:
+    """Copy VERSION into a new folder TARGET, for servers such as vLLM, or into a file of llama.cpp's; every file is checked.
 
     \b
     Example:
       freshtune export 3 models/support-3
       freshtune export 3 adapters/support-3 --what adapter
+      freshtune export 3 models/support-3.gguf --what gguf
     """
-    from flows.exporting import export_version
+    if kind and what != "gguf":
+        raise click.UsageError("--type goes with --what gguf only.")
+    from flows import exporting
 
-    told = export_version(settings, version, folder.expanduser().absolute(), what)
-    line = f"{told['name']} version {version}: {len(told['files'])} files in {folder}."
+    place = target.expanduser().absolute()
+    if what == "gguf":
+        told = exporting.export_version_as_gguf(settings, version, place, kind or "f16")
+        print_result(told, "\n".join(_gguf_lines(told, target)), as_json=as_json)
+        return
+    told = exporting.export_version(settings, version, place, what)
+    line = f"{told['name']} version {version}: {len(told['files'])} files in {target}."
     print_result(told, line, as_json=as_json)
+
+
+def _gguf_lines(told: dict[str, Any], target: Path) -> list[str]:
+    compared = told["compared"]
+    if compared is None:
+        asked = "Token ids and answers were not compared: llama-cpp-python is not installed."
+    else:
+        answers = compared["answers"] + compared["ties"]
+        asked = (
+            f"llama.cpp reads {compared['texts']} texts into the same tokens, and gives the same answers to "
+            f"{compared['answers']} of {answers} questions."
+        )
+        if compared["ties"]:
+            asked += " The others part where the model itself sees two tokens nearly alike."
+    size = f"{told['size'] / 2**20:,.1f} MiB"
+    return [
+        f"{told['name']} version {told['version']}: {target}, {size}.",
+        f"Its {told['weights']} weights ({told['type']}) were read back and compared with the registered ones.",
+        f"Prompt and answer are {told['context']:,} tokens at most.",
+        asked,
+        *told["limits"],
+    ]
 
 
 def _row_lines(rows: list[dict[str, Any]]) -> list[str]:

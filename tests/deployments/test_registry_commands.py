@@ -2,6 +2,7 @@
 
 import json
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from journeys import freshtune
 from tiny import packaged
 
 from tasks.core.registry.client import open_registry
+from tasks.core.registry.lineage import FILES_DIGEST
 from tasks.core.registry.packaging import FILES, files_digest
+from tasks.core.store.digests import digest_file
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,35 @@ def test_what_is_exported_is_read_by_plain_transformers(place: Path, tmp_path: P
     done = freshtune("export", "1", str(tmp_path / "out"), workspace=place)
     assert done.returncode == 2
     assert "is there already" in done.stderr
+
+
+def test_a_version_becomes_one_file_that_is_checked(place: Path, tmp_path: Path) -> None:
+    from gguf import GGUFReader
+
+    file = tmp_path / "new" / "support-1.gguf"
+    told = json.loads(said(place, "export", "1", str(file), "--what", "gguf", "--json"))
+    assert (told["status"], told["version"], told["file"], told["type"]) == ("exported", 1, str(file), "f16")
+    assert told["sha256"] == digest_file(file)
+    assert [one.name for one in file.parent.iterdir()] == [file.name]
+    reader = GGUFReader(file)
+    assert len(reader.tensors) == told["weights"]
+    assert reader.get_field("general.basename").contents() == "support-assistant"
+    version = open_registry(place).version("support-assistant", 1)
+    assert version
+    assert reader.get_field(FILES_DIGEST).contents() == version.tags[FILES_DIGEST]
+    compared, words = told["compared"], said(place, "export", "2", str(tmp_path / "2.gguf"), "--what", "gguf")
+    if find_spec("llama_cpp"):
+        assert compared["answers"] + compared["ties"] == 4
+        assert f"llama.cpp reads {compared['texts']} texts into the same tokens" in words
+    else:
+        assert compared is None
+        assert "were not compared: llama-cpp-python is not installed" in words
+    done = freshtune("export", "1", str(file), "--what", "gguf", workspace=place)
+    assert done.returncode == 2
+    assert "is there already" in done.stderr
+    done = freshtune("export", "1", str(tmp_path / "out"), "--type", "f32", workspace=place)
+    assert done.returncode == 2
+    assert "--type goes with --what gguf only" in done.stderr
 
 
 @pytest.mark.parametrize(
