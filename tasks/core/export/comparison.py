@@ -11,7 +11,7 @@ from typing import Any
 
 from tasks.core.errors import ModelError
 from tasks.core.export.llama_cpp_child import Reading, read_with_llama_cpp
-from tasks.core.model.merged_weights import load_merged
+from tasks.core.model.merge_proof import load_merged
 from tasks.core.tokens.prompts import encode, render_prompt
 
 QUESTIONS = (

@@ -15,7 +15,7 @@ from tasks.core.export.refusing import cannot_say
 from tasks.core.export.vocabularies import vocabulary_of
 from tasks.core.export.weights import WeightType, weights_of
 from tasks.core.model.loading import load_tokenizer
-from tasks.core.model.merged_weights import ADAPTER
+from tasks.core.model.merge_proof import ADAPTER
 from tasks.core.store.artifacts import disk_full
 from tasks.core.store.digests import digest_file
 from tasks.core.store.syncing import sync
