@@ -21,6 +21,7 @@ from tasks.core.receipts import (
 )
 from tasks.core.selection.verdicts import rules_of
 from tasks.core.settings import Settings
+from tasks.core.store.tombstones import Tombstones, read_tombstones
 from tasks.example_validation import validate_examples
 from tasks.formation import form_examples
 from tasks.log_finding import ShapedShard, find_logs, parts_of, shaped
@@ -46,18 +47,18 @@ class PreparedData:
 
 def prepare_data(settings: Settings) -> PreparedData:
     """Read, check, clean and check again, each shard by itself; then form examples from all of them."""
-    suites = read_suites(settings.quality.suites)
+    suites, tombstones = read_suites(settings.quality.suites), read_tombstones(settings.workspace)
 
     def collect(one: ShapedShard) -> Doors:
-        return prepare(collect_logs(settings.workspace, one.shard, one.shape))
+        return prepare(collect_logs(settings.workspace, one.shard, one.shape, tombstones))
 
     def prepare(logs: RawLogs) -> Doors:
         return _prepare_shard(logs, settings, suites)
 
-    shards = _find(settings)
+    shards = _find(settings, tombstones)
     messages = tuple(one for one in shards if one.shape.kind == "messages")
     prepared = side_by_side(collect, [one for one in shards if one not in messages])
-    prepared += side_by_side(prepare, _thread(messages, settings))
+    prepared += side_by_side(prepare, _thread(messages, settings, tombstones))
     doors = [door for shard in prepared for door in shard]
     raw = tuple(door for door in doors if isinstance(door, RawLogs))
     fixed = _take_back(doors, settings, suites)
@@ -66,23 +67,26 @@ def prepare_data(settings: Settings) -> PreparedData:
     return PreparedData(raw, _form(clean, taken_back, settings, suites), suites)
 
 
-def _find(settings: Settings) -> tuple[ShapedShard, ...]:
+def _find(settings: Settings, tombstones: Tombstones) -> tuple[ShapedShard, ...]:
     """Find the logs, unpack what is packed, and say how each shard is read."""
     place, logs, found = settings.workspace, settings.logs, find_logs(settings.logs)
     shards = list(found.shards)
+    columns = logs.model_copy(update={"paths": ()}) if tombstones else None
     for file in found.packed:
-        unpacked = unpack_log(place, file, logs.fields.id, logs.max_unpacked_mib)
+        unpacked = unpack_log(place, file, logs.fields.id, logs.max_unpacked_mib, tombstones, columns)
         shards += parts_of(place, file, unpacked)
     return tuple(shaped(shards, logs))
 
 
-def _thread(messages: tuple[ShapedShard, ...], settings: Settings) -> tuple[RawLogs, ...]:
+def _thread(
+    messages: tuple[ShapedShard, ...], settings: Settings, tombstones: Tombstones
+) -> tuple[RawLogs, ...]:
     """Put conversations together from messages; a conversation may go on in another file."""
     if not messages:
         return ()
     place, shape = settings.workspace, messages[0].shape
-    rows = side_by_side(lambda one: collect_messages(place, one.shard, one.shape), messages)
-    threads: Threads = thread_messages(place, tuple(rows), shape)
+    rows = side_by_side(lambda one: collect_messages(place, one.shard, one.shape, tombstones), messages)
+    threads: Threads = thread_messages(place, tuple(rows), shape, tombstones)
     return threads.parts
 
 

@@ -12,16 +12,20 @@ from tasks.core.receipts import LogShard, RawLogs
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.ledger import account, write_ledger
 from tasks.core.store.rows import ROWS, write_table
+from tasks.core.store.tombstones import Tombstones
 from tasks.core.store.workers import map_chunks
 from tasks.lid import step
 
 
 @step("collection", RawLogs, libraries=("orjson", "pyarrow"))
-def collect_logs(draft: Draft, shard: LogShard, shape: Shape) -> RawLogs:
-    """Read one shard into rows with canonical columns; a record that cannot be a row goes to quarantine."""
+def collect_logs(draft: Draft, shard: LogShard, shape: Shape, tombstones: Tombstones) -> RawLogs:
+    """Read one shard into rows with canonical columns; a record that cannot be a row goes to quarantine.
+
+    Rows of requesters who are to be forgotten are filtered before anything of them is written.
+    """
     data = read_range(shard.path, shard.start, shard.length, shard.digest)
 
-    parts = list(map_chunks(collect_chunk, cut(data, shard.kind), shape))
+    parts = list(map_chunks(collect_chunk, cut(data, shard.kind), shape, tombstones))
     rows = joined((part.table for part in parts), SCHEMA)
     entries = [entry for part in parts for entry in part.entries]
     names = tell_apart([*rows["row_id"].to_pylist(), *(entry.row_id for entry in entries)])

@@ -1,20 +1,25 @@
 """Conversation threading: messages become conversations, which may go on in another file."""
 
 from tasks.core.intake.shapes import Shape
-from tasks.core.intake.threads import Threaded, conversations, origins, part
+from tasks.core.intake.threads import Threaded, conversations, forgotten_in, origins, part, renamed
 from tasks.core.receipts import MessageRows, RawLogs, Threads
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.ledger import account, add_counts, write_ledger
 from tasks.core.store.rows import ROWS, read_table, write_table
+from tasks.core.store.tombstones import Tombstones
 from tasks.lid import identity, step
 
 
 @step("conversation_threading", Threads, libraries=("pyarrow",))
-def thread_messages(draft: Draft, messages: tuple[MessageRows, ...], shape: Shape) -> Threads:
+def thread_messages(
+    draft: Draft, messages: tuple[MessageRows, ...], shape: Shape, tombstones: Tombstones
+) -> Threads:
     """Put conversations together, each with the shard in which it begins: a new file changes few of the others."""
     paths = [one.folder(draft.workspace) / ROWS for one in messages]
-    begins = origins([read_table(path, ("conversation", "time")) for path in paths])
-    parted = part((read_table(path) for path in paths), begins, draft.work)
+    gone = forgotten_in(read_table(path, ("conversation", "role")) for path in paths)
+    names = [renamed(read_table(path, ("conversation", "time")), gone, tombstones) for path in paths]
+    begins = origins(names)
+    parted = part((renamed(read_table(path), gone, tombstones) for path in paths), begins, draft.work)
 
     parts = []
     for number, (path, source) in enumerate(zip(parted, messages, strict=True)):

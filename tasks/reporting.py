@@ -52,15 +52,17 @@ from tasks.core.settings import Settings
 from tasks.core.store.artifacts import MANIFEST, drafting, find, locked
 from tasks.core.store.digests import digest_value
 from tasks.core.store.keys import code_digest, key_of
+from tasks.core.store.locks import at_work
 from tasks.core.store.quarantine import TABLE, write_quarantine
 from tasks.core.store.rows import read_rows
+from tasks.core.store.run_files import DATA_DOCS, OUTCOME, RECEIPTS, REPLIES, REPORT, SAMPLES, SETTINGS
 from tasks.core.store.syncing import write_whole
 from tasks.journal import Journal, journal
 
 logger = logging.getLogger("freshtune")
 R = TypeVar("R", bound=Receipt)
 TOLD = ("name", "state", "cached", "seconds")  # of a step; the name of its log file is for whoever runs it
-FIGURE, REPORT, OUTCOME, DATA_DOCS = "loss_curve.png", "report.html", "outcome.json", "data_docs"
+FIGURE = "loss_curve.png"
 
 
 @dataclass
@@ -91,23 +93,27 @@ def new_run_id() -> str:
 
 @contextmanager
 def recorded(settings: Settings) -> Iterator[Run]:
-    """Open a run's folder, and leave in it what the run did, also when it fails."""
+    """Open a run's folder, and leave in it what the run did, also when it fails.
+
+    The workspace is held meanwhile: nobody is forgotten in the middle of a run.
+    """
     followed = journal()
     run_id, followed.run_id = followed.run_id or new_run_id(), ""
     run = Run(settings, run_id, followed)
-    run.folder.mkdir(parents=True, mode=0o700)
-    text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    (run.folder / "settings.yaml").write_text(text, encoding="utf-8")
-    try:
-        yield run
-    except FreshtuneError as error:
-        _leave_failed(run, type(error).__name__, error.message, error.cure, error.exit_code)
-        raise
-    except Exception as error:
-        _leave_failed(run, type(error).__name__, "A bug in Freshtune ended the run.", "", 1)
-        raise
-    status, reason = _verdict(run)
-    _leave(run, _summarize(run, status, reason, None))
+    with at_work(settings.workspace):
+        run.folder.mkdir(parents=True, mode=0o700)
+        text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        (run.folder / SETTINGS).write_text(text, encoding="utf-8")
+        try:
+            yield run
+        except FreshtuneError as error:
+            _leave_failed(run, type(error).__name__, error.message, error.cure, error.exit_code)
+            raise
+        except Exception as error:
+            _leave_failed(run, type(error).__name__, "A bug in Freshtune ended the run.", "", 1)
+            raise
+        status, reason = _verdict(run)
+        _leave(run, _summarize(run, status, reason, None))
 
 
 def _leave_failed(run: Run, kind: str, message: str, cure: str, exit_code: int) -> None:
@@ -225,11 +231,11 @@ def _leave(run: Run, summary: RunSummary) -> None:
     """Write the run's folder, the outcome last, and show the run in Prefect and MLflow."""
     folder = run.folder
     figure = _figure(run)
-    write_whole(folder / "receipts.json", json.dumps([_named(one) for one in run.journal.receipts], indent=1))
+    write_whole(folder / RECEIPTS, json.dumps([_named(one) for one in run.journal.receipts], indent=1))
     write_whole(folder / QUALITY, json.dumps(summary.quality, indent=1))
     write_whole(folder / EVALUATION, json.dumps(evaluation_table(summary), indent=1))
-    write_whole(folder / "samples.json", json.dumps(summary.samples, indent=1, ensure_ascii=False))
-    write_whole(folder / "replies.txt", replies_text(summary.replies))
+    write_whole(folder / SAMPLES, json.dumps(summary.samples, indent=1, ensure_ascii=False))
+    write_whole(folder / REPLIES, replies_text(summary.replies))
     write_whole(folder / REPORT, render_page(summary, figure, f"{DATA_DOCS}/index.html"))
     write_whole(folder / PUBLIC_REPORT, render_page(summary.public(), figure))
     write_whole(

@@ -4,14 +4,28 @@ from tasks.core.errors import DataError
 from tasks.core.files.finding import Source
 from tasks.core.files.sampling import digest_source
 from tasks.core.files.unpacking import unpack
+from tasks.core.intake.part_veiling import veil
 from tasks.core.receipts import LogFile, UnpackedLogs, UnpackedPart
+from tasks.core.settings import LogsSettings
 from tasks.core.store.artifacts import Draft
+from tasks.core.store.tombstones import Tombstones
 from tasks.lid import step
 
 
 @step("unpacking", UnpackedLogs, libraries=("pyarrow", "orjson", "fsspec"))
-def unpack_log(draft: Draft, file: LogFile, id_field: str, max_unpacked_mib: int) -> UnpackedLogs:
-    """Unpack, convert and cut one log file; nothing of it is judged yet."""
+def unpack_log(
+    draft: Draft,
+    file: LogFile,
+    id_field: str,
+    max_unpacked_mib: int,
+    tombstones: Tombstones,
+    logs: LogsSettings | None,
+) -> UnpackedLogs:
+    """Unpack, convert and cut one log file; nothing of it is judged yet.
+
+    Records of requesters who are to be forgotten are left out, by what `logs` says of the columns; it is needed for
+    nothing else, and so not in the key as long as nobody is to be forgotten.
+    """
     source = Source(file.location, file.name)
 
     done = unpack(
@@ -33,6 +47,6 @@ def unpack_log(draft: Draft, file: LogFile, id_field: str, max_unpacked_mib: int
             length=part.length,
             digest=part.digest,
         )
-        for part in done.parts
+        for part in (veil(done.parts, draft.folder, logs, tombstones, file.name) if logs else done.parts)
     )
     return draft.seal(UnpackedLogs, parts=parts, held_back=int(done.held_back is not None))

@@ -12,9 +12,11 @@ from tasks.core.files.parsing import Numbered, Unreadable, read_lines
 from tasks.core.files.unpacking import PartKind, read_part
 from tasks.core.intake.canonical import table_of
 from tasks.core.intake.conversations import candidates_of
+from tasks.core.intake.forgetting import forgotten, is_forgotten
 from tasks.core.intake.shapes import Shape
 from tasks.core.intake.values import Rejection
 from tasks.core.store.ledger import Entry
+from tasks.core.store.tombstones import NOBODY, Tombstones
 
 CHUNK = 2**21  # bytes that a worker takes at a time
 MOST_RAW = 2**20  # bytes of a rejected record that are kept for a look
@@ -49,12 +51,18 @@ def cut(data: bytes, kind: PartKind) -> list[Chunk]:
     return chunks
 
 
-def collect_chunk(chunk: Chunk, shape: Shape) -> Collected:
-    """Read records as question and reply; ids are not yet told apart over the whole shard."""
+def collect_chunk(chunk: Chunk, shape: Shape, tombstones: Tombstones = NOBODY) -> Collected:
+    """Read records as question and reply; ids are not yet told apart over the whole shard.
+
+    Of a record that is to be forgotten nothing is kept but its line.
+    """
     rows: list[dict[str, Any]] = []
     entries: list[Entry] = []
     for line, raw, record in records_of(chunk):
         name = record_id(raw)
+        if is_forgotten(name, record, shape, tombstones):
+            entries.append(forgotten(line))
+            continue
         found = [record] if isinstance(record, Unreadable) else candidates_of(record, shape)
         for candidate in found:
             if isinstance(candidate, dict):

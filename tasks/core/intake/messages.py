@@ -71,7 +71,7 @@ def said_in(turn: Record, record: Record, about: About, shape: Shape, where: str
     Raises `Unfit`, with `where`, for a turn that does not say who speaks, or holds something else than text.
     """
     if shape.role_by != "key":
-        told = [(_side(turn, record, shape), turn.get(shape.text))]
+        told = [(side_in(turn, record, shape), turn.get(shape.text))]
     else:
         sides = [
             (side_of(key, shape.requester_roles, shape.agent_roles), text)
@@ -90,7 +90,8 @@ def _requester_first(said: tuple[Side, Any]) -> bool:
     return said[0] != "user"
 
 
-def _side(turn: Record, record: Record, shape: Shape) -> Side:
+def side_in(turn: Record, record: Record, shape: Shape) -> Side:
+    """Say which side a turn of a record, or a message, is of, where its role does not lie in its keys."""
     if shape.role_by == "name":
         return side_of_name(turn.get(shape.role), record.get(shape.requester), shape.agent_roles)
     return side_of(turn.get(shape.role), shape.requester_roles, shape.agent_roles)

@@ -15,15 +15,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.core.files.parsing import Unreadable
 from tasks.core.intake.canonical import SCHEMA, table_of
 from tasks.core.intake.collecting import Chunk, record_id, records_of, rejected
 from tasks.core.intake.exchanges import Message
+from tasks.core.intake.forgetting import FORGOTTEN, forgotten, is_forgotten
 from tasks.core.intake.messages import message_of, thread
 from tasks.core.intake.shapes import Shape
 from tasks.core.intake.values import Rejection
 from tasks.core.store.ledger import Entry
+from tasks.core.store.tombstones import NOBODY, Tombstones
 
 FLAGS, NUMBERS = ("accepted", "solved", "reopened"), ("votes", "csat")
 MESSAGES = pa.schema(
@@ -47,17 +50,50 @@ class Threaded:
     left_out: int
 
 
-def message_chunk(chunk: Chunk, shape: Shape) -> tuple[pa.Table, list[Entry]]:
-    """Read records as messages."""
+def message_chunk(
+    chunk: Chunk, shape: Shape, tombstones: Tombstones = NOBODY
+) -> tuple[pa.Table, list[Entry]]:
+    """Read records as messages; of one that is to be forgotten a stub is kept, without a word of it."""
     rows: list[dict[str, Any]] = []
     entries: list[Entry] = []
     for line, raw, record in records_of(chunk):
         found = record if isinstance(record, Unreadable) else message_of(record, shape)
-        if isinstance(found, Unreadable | Rejection):
+        if is_forgotten(record_id(raw), record, shape, tombstones):
+            name = found.conversation if isinstance(found, Message) else record_id(raw)
+            rows.append(_stub(tombstones.stand_in("conversation", name), line))
+        elif isinstance(found, Unreadable | Rejection):
             entries.append(rejected(record_id(raw), line, found, raw))
         else:
             rows.append({**{name: getattr(found, name) for name in MESSAGES.names}, "line": line})
     return table_of(rows, MESSAGES), entries
+
+
+def forgotten_in(tables: Iterable[pa.Table]) -> set[str]:
+    """Give what stands for the conversations of which `tables`, with `conversation` and `role`, hold a stub."""
+    found = (one.filter(pc.equal(one["role"], FORGOTTEN))["conversation"] for one in tables)
+    return {name for names in found for name in names.unique().to_pylist()}
+
+
+def renamed(table: pa.Table, gone: set[str], tombstones: Tombstones) -> pa.Table:
+    """Name every message of the conversations in `gone` as their stubs are named, so that all of it meets there."""
+    if not gone:
+        return table
+    names = table["conversation"].combine_chunks().dictionary_encode()
+    words = [_stand_in(name, gone, tombstones) for name in names.dictionary.to_pylist()]
+    place = table.schema.get_field_index("conversation")
+    return table.set_column(place, "conversation", pa.array(words, pa.string()).take(names.indices))
+
+
+def without_words(table: pa.Table, gone: set[str]) -> pa.Table:
+    """Put stubs in place of all messages of the conversations in `gone`."""
+    if not gone:
+        return table
+    theirs = pc.is_in(table["conversation"], pa.array(sorted(gone), pa.string()))
+    stubs = [
+        _stub(one["conversation"], one["line"])
+        for one in table.filter(theirs).select(["conversation", "line"]).to_pylist()
+    ]
+    return pa.concat_tables([table.filter(pc.invert(theirs)), table_of(stubs, MESSAGES)])
 
 
 def origins(names: Sequence[pa.Table]) -> list[Numbers]:
@@ -103,6 +139,9 @@ def conversations(path: Path, number: int, shape: Shape) -> Threaded:
     for name, group in groupby(messages, key=itemgetter("conversation")):
         said = list(group)
         line = min(one["line"] for one in said if one["shard"] == number)
+        if any(one["role"] == FORGOTTEN for one in said):
+            entries.append(forgotten(line))
+            continue
         for place, found in enumerate(thread(_numbered(said), shape)):
             if isinstance(found, Rejection):
                 private = {"conversation": name, "messages": [one["text"] for one in said][:100]}
@@ -110,6 +149,16 @@ def conversations(path: Path, number: int, shape: Shape) -> Threaded:
             else:
                 rows.append({**found, "row_id": _row_name(found, place), "line": line})
     return Threaded(table_of(rows, SCHEMA), entries, sum(row["left_out"] for row in rows))
+
+
+def _stub(conversation: str, line: int) -> dict[str, Any]:
+    empty = {name: None if name in (*FLAGS, *NUMBERS) else "" for name in MESSAGES.names}
+    return {**empty, "conversation": conversation, "role": FORGOTTEN, "line": line}
+
+
+def _stand_in(name: str, gone: set[str], tombstones: Tombstones) -> str:
+    instead = tombstones.stand_in("conversation", name)
+    return instead if instead in gone else name
 
 
 def _ranks(times: pa.ChunkedArray) -> Numbers:
