@@ -18,7 +18,8 @@ def read_table(run: Path) -> list[Row]:
     """Give the rejected rows of a run. Raises `SettingsError` when the run came to no table."""
     if not (run / TABLE).exists():
         raise SettingsError(
-            f"The run {run.name} has no quarantine.", cure="It ended before its data was read."
+            f"The run {run.name} has no quarantine.",
+            cure="It ended before its data was read, or a requester was forgotten since.",
         )
     return read_quarantine(run / TABLE)
 

@@ -3,6 +3,7 @@
 FreshtuneError
 ├── SettingsError        2   a setting, an argument or a recipe is wrong
 ├── DataError            3   the logs cannot be used
+│   └── StillHeld        3   something of a requester who was to be forgotten is left
 ├── ModelError           4   the base, the adapter or the merge cannot be used
 │   └── HardwareError    4   memory, disk or device
 │       ├── OutOfMemory  4   training takes less at once, and goes on, as long as it can
@@ -51,6 +52,10 @@ class DataError(FreshtuneError):
     """The logs cannot be used: missing, empty, or of another shape."""
 
     exit_code = 3
+
+
+class StillHeld(DataError):  # noqa: N818 - the condition is the name
+    """Something of a requester who was to be forgotten is left in the workspace."""
 
 
 class ModelError(FreshtuneError):

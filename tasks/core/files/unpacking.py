@@ -20,7 +20,7 @@ from tasks.core.files.cutting import BLOCK, LEAST, MOST, HeldBack, cut, is_bound
 from tasks.core.files.finding import Source
 from tasks.core.files.json_arrays import read_elements
 from tasks.core.files.parquet_rows import read_rows
-from tasks.core.files.parsing import Numbered, count_blank, read_lines
+from tasks.core.files.parsing import Numbered, count_blank, parse_line, read_lines
 from tasks.core.files.records import Founds, Tally, read_found, write_found
 from tasks.core.files.tables import read_table
 
@@ -70,22 +70,56 @@ def unpack(
         closing(open_stream(source, compression, max_unpacked)) as stream,
         _Parts(folder, kind, least, most) as parts,
     ):
-        match file_format:
-            case "jsonl":
-                _write_lines(stream, parts, tally)
-            case "json":
-                _write_records(read_elements(stream, tally, source.name, id_field), parts)
-            case "parquet":
-                with closing(_seekable(stream, folder)) as file:
-                    _write_records(read_rows(file, source.name, max_unpacked), parts)
-            case _:
-                _write_records(read_table(stream, tally, source.name, file_format), parts)
+        if file_format == "jsonl":
+            _write_lines(stream, parts, tally)
+        else:
+            _write_records(
+                _founds(stream, source.name, file_format, folder, tally, max_unpacked, id_field), parts
+            )
     return Unpacked(tuple(parts.done), tally.held_back, tally.blank)
+
+
+def stream_records(
+    source: Source, file_format: str, compression: str, folder: Path, *, max_unpacked: int, id_field: str = ""
+) -> Iterator[Numbered]:
+    """Give number, bytes and record of each record of a file as its parts would hold them; nothing is kept.
+
+    What must be read from its end is copied to a nameless file in `folder`. Raises what `unpack` raises.
+    """
+    with closing(open_stream(source, compression, max_unpacked)) as stream:
+        if file_format == "jsonl":
+            line = 1
+            for piece in cut(iter(lambda: stream.read(BLOCK), b""), least=LEAST, most=MOST):
+                yield from read_lines(piece.data, line)
+                line += piece.lines
+            return
+        for one in _founds(stream, source.name, file_format, folder, Tally(), max_unpacked, id_field):
+            yield one.line, one.text, one.problem or parse_line(one.text)
 
 
 def read_part(data: bytes, kind: PartKind, first_line: int) -> Iterator[Numbered]:
     """Give number, bytes and record of each line of the log that a part holds."""
     return read_lines(data, first_line) if kind == "lines" else map(read_found, BytesIO(data))
+
+
+def _founds(
+    stream: IO[bytes],
+    name: str,
+    file_format: str,
+    folder: Path,
+    tally: Tally,
+    max_unpacked: int,
+    id_field: str,
+) -> Founds:
+    """Give the records of a file that is not lines."""
+    match file_format:
+        case "json":
+            yield from read_elements(stream, tally, name, id_field)
+        case "parquet":
+            with closing(_seekable(stream, folder)) as file:
+                yield from read_rows(file, name, max_unpacked)
+        case _:
+            yield from read_table(stream, tally, name, file_format)
 
 
 def _write_lines(stream: IO[bytes], parts: "_Parts", tally: Tally) -> None:

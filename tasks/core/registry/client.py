@@ -72,6 +72,17 @@ class Registry(Runs):
             numbers = [int(found.version) for found in self._pages(name)]
             return [self._version(name, number) for number in sorted(numbers, reverse=True)]
 
+    def model_names(self) -> list[str]:
+        """Name every registered model."""
+        names, token = list[str](), None
+        with self._speaking():
+            while True:
+                page = self.client.search_registered_models(max_results=100, page_token=token)
+                names += [model.name for model in page]
+                token = page.token
+                if not token:
+                    return sorted(names)
+
     def version(self, name: str, number: int) -> Version | None:
         """Find one version."""
         return next((version for version in self.versions(name) if version.version == number), None)

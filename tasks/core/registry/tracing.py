@@ -5,11 +5,12 @@ What was cleared from the store cannot be traced, and is told.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core.registry.client import Registry, Version
@@ -113,6 +114,25 @@ def trace_rows(workspace: Path, versions: Sequence[Version], sought: Mapping[str
         learned = tuple(sorted(one.version for one in versions if one.tags.get(EXAMPLES_DIGEST) in names))
         sightings.append(Sighting(**row, datasets=names, versions=learned))
     return sorted(sightings, key=lambda one: (one.conversation, one.row_id, one.line))
+
+
+def learned_from(workspace: Path, versions: Iterable[Version], row_ids: Collection[str]) -> list[Version]:
+    """Give the versions that were trained on some of these rows, not only judged by them."""
+    sought = pa.array(sorted(row_ids), pa.string())
+    taught = {
+        one.digest
+        for one in datasets(workspace)
+        if any(_teaches(folder / ROWS, sought) for folder in one.shards.values())
+    }
+    return [one for one in versions if one.tags.get(EXAMPLES_DIGEST) in taught]
+
+
+def _teaches(path: Path, sought: pa.Array) -> bool:
+    if not path.is_file():
+        return False
+    table = read_table(path, ("row_id", "split"))
+    mine = pc.and_(pc.is_in(table["row_id"], sought), pc.equal(table["split"], "train"))
+    return bool(pc.any(mine).as_py())
 
 
 def _rows_in(folder: Path, sought: Mapping[str, str]) -> Iterator[dict[str, Any]]:

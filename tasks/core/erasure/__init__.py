@@ -1,0 +1,1 @@
+"""Erasure: everything of one requester in a workspace, found, removed, and looked for once more."""
