@@ -1,0 +1,57 @@
+"""Retrain as a team does, month after month: `python tests/benchmarks/month_by_month.py LOGS WORKSPACE OUT.json`.
+
+LOGS is a folder of monthly logs that sort by name. Each month all logs up to it are trained on, from the base anew, and the
+gate judges the challenger against the base and the champion of the months before. What it said is written down after each.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deployments.bench.machine import machine
+
+
+@click.command()
+@click.argument("logs", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--recipe", default="thunderbird", show_default=True)
+@click.option("--steps", default=60, show_default=True)
+def main(logs: Path, workspace: Path, target: Path, recipe: str, steps: int) -> None:
+    """Run the months and write the decisions."""
+    months = sorted(logs.glob("*.jsonl"))
+    result: dict[str, Any] = {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "recipe": recipe,
+        "steps": steps,
+        "months": [],
+    }
+    for count, month in enumerate(months, 1):
+        told = _retrain(months[:count], workspace, recipe, steps)
+        result["months"].append({"month": month.stem, **told})
+        target.write_text(json.dumps(result, indent=1), encoding="utf-8")
+        click.echo(f"{month.stem}  {told['status']:<9} {told['reason']}")
+
+
+def _retrain(logs: list[Path], workspace: Path, recipe: str, steps: int) -> dict[str, Any]:
+    given = [part for path in logs for part in ("--logs", str(path))]
+    command = ["run", recipe, "--json", "--workspace", str(workspace), "--set", f"training.max_steps={steps}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "deployments.cli", *command, *given],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    outcome = json.loads(done.stdout)
+    kept = ("status", "reason", "seconds", "rows", "metrics", "gains", "slices", "model", "merge")
+    return {name: outcome[name] for name in kept}
+
+
+if __name__ == "__main__":
+    main()
