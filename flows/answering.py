@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from tasks.core.errors import ModelError, SettingsError
+from tasks.core.errors import SettingsError
 from tasks.core.judging.generation import answer
 from tasks.core.model.loading import load_base, load_tokenizer
 from tasks.core.model.merge_proof import with_its_adapter
-from tasks.core.normalizing.normalization import neutralize_markers, normalize_text
 from tasks.core.registry.client import CHAMPION, Registry, Version, open_registry
 from tasks.core.registry.versions import known_version, whole_package
 from tasks.core.settings import Settings
-from tasks.core.tokens.prompts import encode, has_control_token, render_prompt
+from tasks.core.tokens.asking import prompt_ids
 
 
 def answer_question(settings: Settings, question: str, model: str, max_new_tokens: int) -> dict[str, Any]:
@@ -23,14 +22,10 @@ def answer_question(settings: Settings, question: str, model: str, max_new_token
     version = _choose(client, settings.registry.name, model)
     folder = whole_package(client, version, settings.workspace / "answers") / "artifacts" / "model"
     tokenizer = load_tokenizer(folder)
-    text = neutralize_markers(normalize_text(question))
-    if not text:
-        raise SettingsError("The question is empty.", cure='Ask something: freshtune ask "How do I …?"')
-    if has_control_token(tokenizer, text):
-        raise ModelError("The question holds a control token of this base.", cure="Ask without it.")
+    ids = prompt_ids(tokenizer, question)
     loaded = load_base(folder, "none", dtype=settings.model.dtype, attention=settings.model.attention)
     served = with_its_adapter(loaded.model, folder)
-    reply = answer(served, tokenizer, encode(tokenizer, render_prompt(tokenizer, text)), max_new_tokens)
+    reply = answer(served, tokenizer, ids, max_new_tokens)
     return {"schema": 1, "name": version.name, "version": version.version, "reply": reply.text}
 
 

@@ -10,16 +10,30 @@ from pathlib import Path
 from tasks.core.errors import ModelError
 from tasks.core.registry.connection import quiet
 from tasks.core.store.digests import digest_file, digest_folder, digest_value
+from tasks.core.store.keys import HOUSE, sources_of
 
 CODE = Path(__file__).with_name("served_model.py")
 FILES, CARD = "files.json", "README.md"
 QUESTION = "What can you help me with?"
-NEEDS = ("mlflow", "torch", "transformers", "peft", "safetensors", "pandas", "jinja2")
+NEEDS = (
+    "mlflow",
+    "torch",
+    "transformers",
+    "peft",
+    "safetensors",
+    "pandas",
+    "jinja2",
+    "ftfy",
+    "selectolax",
+)
+ASKING = "tasks.core.tokens.asking"
+"""The module of ours that a served model imports."""
 
 
 def package_digest() -> str:
     """Digest what a package holds beside the model: the code that serves it and the versions that it asks for."""
-    return digest_value([digest_file(CODE), requirements()])
+    code = {name: digest_file(path) for name, path in _taken_along().items()}
+    return digest_value([digest_file(CODE), code, requirements()])
 
 
 def requirements() -> list[str]:
@@ -52,12 +66,14 @@ def package(target: Path, merged: Path, adapter: Path, card: str) -> None:
     )
     with tempfile.TemporaryDirectory(dir=target.parent) as staging, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*input example")  # the signature is written by hand
+        code = _copy_code(Path(staging) / "tasks")
         beside = _adapter_files(adapter, Path(staging) / "adapter")  # MLflow names a folder like its source
         pyfunc.save_model(
             str(target),
             python_model=str(CODE),
             artifacts={"model": str(merged), "adapter": str(beside)},
             signature=signature,
+            code_paths=[str(code)],
             pip_requirements=requirements(),
         )
     (target / "artifacts" / "model" / CARD).write_text(card, encoding="utf-8")
@@ -109,6 +125,22 @@ def self_test(folder: Path) -> None:
         raise ModelError(
             "The registered model answers with something that is no text.", cure="Report this as a bug."
         )
+
+
+def _taken_along() -> dict[str, Path]:
+    """Give what a package needs of our own code, by its place in the house: a few modules and their folders' own files."""
+    files = sources_of([ASKING], HOUSE).values()
+    folders = {folder for path in files for folder in path.parents if HOUSE in folder.parents}
+    both = [*files, *(folder / "__init__.py" for folder in folders)]
+    return {path.relative_to(HOUSE).as_posix(): path for path in sorted(both)}
+
+
+def _copy_code(target: Path) -> Path:
+    for name, path in _taken_along().items():
+        place = target.parent / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+    return target
 
 
 def _adapter_files(adapter: Path, target: Path) -> Path:

@@ -1,6 +1,6 @@
-"""What MLflow serves: questions in, replies out, with the prompt that the model was trained on.
+"""What MLflow serves: questions in, replies out, cleaned and with the prompt that the model was trained on.
 
-This file is copied into every registered model, so it imports nothing of ours.
+This file is copied into every registered model, and what it imports of ours lies beside it, in the folder `code`.
 """
 
 import hashlib
@@ -14,6 +14,8 @@ import torch
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from tasks.core.tokens.asking import prompt_ids
 
 
 class SupportModel(PythonModel):
@@ -46,10 +48,7 @@ class SupportModel(PythonModel):
         return pd.DataFrame({"reply": replies})
 
     def _answer(self, question: str, params: dict[str, Any]) -> str:
-        prompt = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
-        )
-        batch = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(self.model.device)
+        prompt = torch.tensor([prompt_ids(self.tokenizer, question)], device=self.model.device)
         temperature = float(params.get("temperature", 0.0))
         sampling = (
             {"temperature": temperature, "top_p": float(params.get("top_p", 1.0))} if temperature else {}
@@ -57,15 +56,15 @@ class SupportModel(PythonModel):
         torch.manual_seed(int(params.get("seed", 0)))
         with torch.inference_mode():
             whole = self.model.generate(
-                input_ids=batch["input_ids"],
-                attention_mask=batch["attention_mask"],
+                input_ids=prompt,
+                attention_mask=torch.ones_like(prompt),
                 max_new_tokens=int(params.get("max_new_tokens", 100)),
                 do_sample=bool(temperature),
                 eos_token_id=self.tokenizer.eos_token_id,
                 pad_token_id=self.tokenizer.pad_token_id,
                 **sampling,
             )
-        reply = whole[0, batch["input_ids"].shape[1] :]
+        reply = whole[0, prompt.shape[1] :]
         return str(self.tokenizer.decode(reply, skip_special_tokens=True)).strip()
 
 

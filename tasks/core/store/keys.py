@@ -16,7 +16,7 @@ from tasks.core.store.digests import digest_bytes, digest_value
 
 HOUSE = Path(__file__).parents[3]
 OURS = ("tasks.core", "expectations")
-WORDS = {"tasks.core.settings", "tasks.core.receipts", "tasks.core.errors"}
+WORDS = frozenset(("tasks.core.settings", "tasks.core.receipts", "tasks.core.errors"))
 
 
 def key_of(step: str, code: str, inputs: object, libraries: Iterable[str]) -> str:
@@ -33,17 +33,23 @@ def code_digest(*modules: str) -> str:
 
 def digest_code(modules: Iterable[str], house: Path) -> str:
     """Digest the modules of ours in `house` that `modules` import, transitively, themselves included."""
-    found: dict[str, str] = {}
+    found = sources_of(modules, house, without=WORDS)
+    return digest_value({name: _read(path.read_bytes()).digest for name, path in sorted(found.items())})
+
+
+def sources_of(modules: Iterable[str], house: Path, without: frozenset[str] = frozenset()) -> dict[str, Path]:
+    """Give the source files of `modules` and of all of ours in `house` that they import, transitively, by name."""
+    found: dict[str, Path] = {}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
         path = None if name in found else source_of(name, house)
         if path is None:
             continue
-        source = _read(path.read_bytes())
-        found[name] = source.digest
-        waiting += [imported for imported in source.imports if _is_ours(imported)]
-    return digest_value(dict(sorted(found.items())))
+        found[name] = path
+        imports = _read(path.read_bytes()).imports
+        waiting += [one for one in imports if one not in without and _is_ours(one)]
+    return found
 
 
 def source_of(module: str, house: Path) -> Path | None:
@@ -71,7 +77,7 @@ def _read(source: bytes) -> _Source:
 
 
 def _is_ours(name: str) -> bool:
-    return name not in WORDS and any(name == root or name.startswith(f"{root}.") for root in OURS)
+    return any(name == root or name.startswith(f"{root}.") for root in OURS)
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:

@@ -189,6 +189,10 @@ SERVE = """
 import sys, mlflow, pandas
 model = mlflow.pyfunc.load_model(sys.argv[1])
 print(model.predict(pandas.DataFrame({"question": ["How?", "Why?"]}), params={"max_new_tokens": 4}).shape)
+dirty = model.predict(pandas.DataFrame({"question": ["  Why&nbsp;<b>so</b>? ", "Why so?"]}), params={"max_new_tokens": 8})
+print(dirty["reply"][0] == dirty["reply"][1])
+import tasks.core.tokens.asking
+print(tasks.core.tokens.asking.__file__.startswith(sys.argv[1]))
 """
 
 
@@ -222,4 +226,4 @@ def test_a_package_is_served_without_pickle_by_a_process_of_its_own(tmp_path: Pa
         text=True,
         check=False,
     )
-    assert done.stdout.strip() == "(2, 1)", done.stderr[-2000:]
+    assert done.stdout.split("\n") == ["(2, 1)", "True", "True", ""], done.stderr[-2000:]
