@@ -126,7 +126,7 @@ def runs(workspace: str | None, as_json: bool) -> None:
 @WORKSPACE
 @JSON
 @click.option(
-    "--replies", is_flag=True, help="Show replies before and after training; they are text from the logs."
+    "--replies", is_flag=True, help="Show replies before and after training, and to golden cases; private."
 )
 def show(name: str, workspace: str | None, as_json: bool, replies: bool) -> None:
     """Show one run: `latest`, its id, or the beginning of its id.

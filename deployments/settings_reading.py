@@ -116,10 +116,13 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
 def _absolute(tree: Tree, folder: Path) -> Tree:
     """Make the paths of a tree absolute; a base is a path when it looks like one or is one."""
     tree = {name: dict(value) if isinstance(value, dict) else value for name, value in tree.items()}
-    logs, model = tree.get("logs"), tree.get("model")
+    logs, model, evaluation = tree.get("logs"), tree.get("model"), tree.get("evaluation")
     if isinstance(logs, dict) and isinstance(logs.get("paths"), (str, list)):
         paths = [logs["paths"]] if isinstance(logs["paths"], str) else logs["paths"]
         logs["paths"] = [str((folder / Path(str(one)).expanduser()).absolute()) for one in paths]
+    golden = evaluation.get("golden") if isinstance(evaluation, dict) else None
+    if isinstance(evaluation, dict) and isinstance(golden, str) and golden:
+        evaluation["golden"] = str((folder / Path(golden).expanduser()).absolute())
     base = model.get("base") if isinstance(model, dict) else None
     if isinstance(model, dict) and isinstance(base, str) and base:
         place = folder / Path(base).expanduser()

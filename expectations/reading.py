@@ -45,7 +45,7 @@ def read_text(path: Path) -> str:
     try:
         data = path.read_bytes() if path.stat().st_size <= MOST_BYTES else None
         if data is None:
-            raise ValueError(f"{path} is larger than a mebibyte, which no suite needs.")
+            raise ValueError(f"{path} is larger than a mebibyte, which no such file needs.")
         return data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as UTF-8 text: {type(error).__name__}.") from error

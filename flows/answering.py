@@ -15,17 +15,22 @@ from tasks.core.tokens.asking import prompt_ids
 def answer_question(settings: Settings, question: str, model: str, max_new_tokens: int) -> dict[str, Any]:
     """Answer `question` with the version `model` (a number, or `champion`), cleaned and rendered as in training.
 
-    Raises `SettingsError` when there is no such version or the question is empty, `ModelError` when a file of the version is
-    not the one that was registered.
+    Raises `SettingsError` when there is no such version or the question cannot be asked, `ModelError` when a file of the
+    version is not the one that was registered.
     """
     client = open_registry(settings.workspace)
     version = _choose(client, settings.registry.name, model)
     folder = whole_package(client, version, settings.workspace / "answers") / "artifacts" / "model"
     tokenizer = load_tokenizer(folder)
-    ids = prompt_ids(tokenizer, question)
+    try:
+        prompt = prompt_ids(tokenizer, question)
+    except ValueError as error:
+        raise SettingsError(
+            f"The question {error}.", cure='Ask in words: freshtune ask "How do I …?"'
+        ) from error
     loaded = load_base(folder, "none", dtype=settings.model.dtype, attention=settings.model.attention)
     served = with_its_adapter(loaded.model, folder)
-    reply = answer(served, tokenizer, ids, max_new_tokens)
+    reply = answer(served, tokenizer, prompt, max_new_tokens)
     return {"schema": 1, "name": version.name, "version": version.version, "reply": reply.text}
 
 

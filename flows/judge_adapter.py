@@ -5,7 +5,7 @@ from typing import Literal
 
 from flows.train_adapter import TrainedAdapter
 from tasks.champion_fetching import fetch_champion, find_rival
-from tasks.core.receipts import Adapter, Evaluation, Rival, SuiteText
+from tasks.core.receipts import Adapter, Evaluation, GoldenCases, Rival, SuiteText
 from tasks.core.settings import Settings
 from tasks.evaluation import evaluate_model
 
@@ -25,8 +25,10 @@ class JudgedAdapter:
         return tuple(one for one in (self.base, self.challenger, self.champion) if one)
 
 
-def judge_adapter(trained: TrainedAdapter, suite: SuiteText, settings: Settings) -> JudgedAdapter:
-    """Score the challenger, its base, and the version that it must beat."""
+def judge_adapter(
+    trained: TrainedAdapter, suite: SuiteText, golden: GoldenCases, settings: Settings
+) -> JudgedAdapter:
+    """Score the challenger, its base, and the version that it must beat; each is asked the golden cases too."""
     model = settings.model.without_source()
 
     def score(who: Literal["base", "challenger", "champion"], adapter: Adapter | None) -> Evaluation:
@@ -39,6 +41,7 @@ def judge_adapter(trained: TrainedAdapter, suite: SuiteText, settings: Settings)
             model,
             settings.evaluation,
             suite,
+            golden,
         )
 
     base, challenger = score("base", None), score("challenger", trained.adapter)

@@ -13,6 +13,7 @@ from tasks.base_fetching import find_base
 from tasks.core.model.devices import settled_dtype
 from tasks.core.report.tables import verdict
 from tasks.core.settings import Settings
+from tasks.golden_reading import read_golden
 from tasks.journal import journal
 from tasks.reporting import new_run_id, recorded
 
@@ -30,10 +31,10 @@ def retrain(settings: Settings) -> dict[str, Any]:
     """Turn support logs into a judged, registered model; give the run's public figures."""
     settings = _settled(settings)
     with recorded(settings) as run:
-        source = find_base(settings.model)
+        source, golden = find_base(settings.model), read_golden(settings.evaluation.golden)
         data = prepare_data(settings)
         trained = train_adapter(data, source, settings)
-        judged = judge_adapter(trained, data.suites["predictions"], settings)
+        judged = judge_adapter(trained, data.suites["predictions"], golden, settings)
         publish_model(data, trained, judged, settings)
     return _ended(run.outcome)
 

@@ -1,13 +1,14 @@
 """Evaluation: one model scored on the held-out rows, by the same code for base, challenger and champion."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from expectations.suites import build_suite
 from tasks.core.errors import ModelError
 from tasks.core.judging.generation import Reply, answer_all
+from tasks.core.judging.golden_cases import GOLDEN, CaseResult, golden_figures, judge_cases, write_results
 from tasks.core.judging.metrics import summarize
 from tasks.core.judging.reply_figures import reply_figures
 from tasks.core.judging.scoring import SCORES, RowScore, score_rows, write_scores
@@ -17,16 +18,17 @@ from tasks.core.model.loading import load_base, load_tokenizer
 from tasks.core.normalizing.normalization import has_marker
 from tasks.core.privacy.redaction import personal_data_left
 from tasks.core.quality.checking import check_rows
-from tasks.core.receipts import Adapter, BaseModel, Evaluation, SuiteText, TokenRows
+from tasks.core.receipts import Adapter, BaseModel, Evaluation, GoldenCase, GoldenCases, SuiteText, TokenRows
 from tasks.core.settings import EvaluationSettings, ModelSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.rows import write_rows
+from tasks.core.tokens.asking import prompt_ids
 from tasks.core.tokens.prompts import question_of
 from tasks.core.tokens.storing import HELD_OUT, TOKENIZER, TokenRow, load_token_rows
 from tasks.lid import step
 
 REPLIES = "replies.jsonl"
-LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "sacrebleu", "rapidfuzz")
+LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "sacrebleu", "rapidfuzz", "google-re2")
 
 
 @step("evaluation", Evaluation, libraries=LIBRARIES, tags=("gpu",))
@@ -39,8 +41,9 @@ def evaluate_model(
     model: ModelSettings,
     evaluation: EvaluationSettings,
     suite: SuiteText,
+    golden: GoldenCases,
 ) -> Evaluation:
-    """Score every held-out row, quantized as in training, and answer some of their questions."""
+    """Score every held-out row, quantized as in training, and answer some of their questions and all golden ones."""
     data = rows.folder(draft.workspace)
     held_out, tokenizer = load_token_rows(data / HELD_OUT), load_tokenizer(data / TOKENIZER)
     judged = _load(draft.workspace, base, adapter, model)
@@ -48,12 +51,14 @@ def evaluate_model(
     scores = score_rows(judged, held_out, evaluation.batch_tokens, tokenizer.pad_token_id)
     asked = _chosen(held_out, max(evaluation.generated, evaluation.replies))
     replies = _answers(judged, tokenizer, asked, evaluation)
+    results = _results(judged, tokenizer, golden.cases, evaluation)
     quality = _check(who, scores, replies, len(held_out), suite)
 
     write_scores(draft.folder / SCORES, scores)
     write_rows(draft.folder / REPLIES, replies[: evaluation.replies])
+    write_results(draft.folder / GOLDEN, results)
     (draft.folder / "quality.json").write_text(json.dumps(quality, indent=1))
-    metrics = summarize(scores)
+    metrics = summarize(scores) | golden_figures(results)
     if replies:
         said = [Reply(reply["reply"], reply["stopped"]) for reply in replies]
         metrics |= reply_figures(said, [reply["reference"] for reply in replies])
@@ -133,3 +138,27 @@ def _answers(
         }
         for row, prompt, reply in zip(rows, prompts, said, strict=True)
     ]
+
+
+def _results(
+    model: Any, tokenizer: Any, cases: Sequence[GoldenCase], evaluation: EvaluationSettings
+) -> list[CaseResult]:
+    """Let a model answer the golden cases, and hold its replies against their assertions."""
+    room = getattr(model.config, "max_position_embeddings", None)
+    prompts = []
+    for case in cases:
+        try:
+            prompts.append(prompt_ids(tokenizer, case.question))
+        except ValueError as error:
+            raise ModelError(
+                f"The question of golden case {case.id} {error}.", cure="Ask it otherwise, in words."
+            ) from error
+        if room and len(prompts[-1]) + evaluation.max_new_tokens > room:
+            raise ModelError(
+                f"Golden case {case.id} has {len(prompts[-1]):,} tokens; with evaluation.max_new_tokens "
+                f"({evaluation.max_new_tokens:,}) that is more than the {room:,} of this base.",
+                cure="Shorten its question, or lower evaluation.max_new_tokens.",
+            )
+    return judge_cases(
+        cases, answer_all(model, tokenizer, prompts, evaluation.max_new_tokens, evaluation.batch_tokens)
+    )

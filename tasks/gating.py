@@ -3,6 +3,8 @@
 import json
 
 from tasks.core.judging.gate_rules import decide
+from tasks.core.judging.golden_cases import GOLDEN, CaseResult, read_results
+from tasks.core.judging.golden_rules import golden_objections
 from tasks.core.judging.scoring import SCORES, read_scores
 from tasks.core.judging.slices import slice_gains, slices_of
 from tasks.core.judging.statistics import paired_gain
@@ -42,7 +44,10 @@ def judge_challenger(
         confidence=gate.confidence,
         most=gate.max_slice_loss,
     )
-    verdict = decide(gains, gate.min_gain, gate.mode, unfit_rival, slices)
+    objections = golden_objections(
+        _golden(draft, challenger), _golden(draft, champion), gate.min_golden, gate.confidence
+    )
+    verdict = decide(gains, gate.min_gain, gate.mode, unfit_rival, slices, objections)
 
     told = [one.to_json() for one in slices]
     facts = {"outcome": verdict.outcome, "reason": verdict.reason, "gains": verdict.gains, "slices": told}
@@ -55,3 +60,7 @@ def judge_challenger(
         slices=told,
         rival=rival,
     )
+
+
+def _golden(draft: Draft, evaluation: Evaluation | None) -> list[CaseResult]:
+    return read_results(evaluation.folder(draft.workspace) / GOLDEN) if evaluation else []

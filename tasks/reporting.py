@@ -37,6 +37,8 @@ from tasks.core.report.gathering import (
     count_rows,
     first_of,
     gather_changes,
+    gather_golden,
+    gather_golden_replies,
     gather_lengths,
     gather_quality,
     gather_replies,
@@ -62,6 +64,8 @@ from tasks.journal import Journal, journal
 logger = logging.getLogger("freshtune")
 R = TypeVar("R", bound=Receipt)
 TOLD = ("name", "state", "cached", "seconds")  # of a step; the name of its log file is for whoever runs it
+# Settings that may name people and customers.
+PLACES = {"logs": {"paths"}, "model": {"base"}, "quality": {"suites"}, "evaluation": {"golden"}}
 FIGURE = "loss_curve.png"
 
 
@@ -162,15 +166,17 @@ def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None)
         metrics={one.who: one.metrics for one in receipts if isinstance(one, Evaluation)},
         gains=decision.gains if decision else {},
         slices=decision.slices if decision else [],
+        golden=gather_golden(receipts, place),
         merge=merged.proof if merged else {},
         training=gather_training(receipts, place),
         quality=without_validation(doors),
         settings=run.settings.model_dump(
             mode="json",
-            exclude={"workspace": True, "logs": {"paths"}, "model": {"base"}, "quality": {"suites"}},
+            exclude={"workspace": True, **PLACES},
         ),
         warnings=_warnings(run),
         replies=gather_replies(receipts, place),
+        golden_replies=gather_golden_replies(receipts, place),
         samples=gather_samples(receipts, place),
         error=error,
     )
@@ -235,7 +241,7 @@ def _leave(run: Run, summary: RunSummary) -> None:
     write_whole(folder / QUALITY, json.dumps(summary.quality, indent=1))
     write_whole(folder / EVALUATION, json.dumps(evaluation_table(summary), indent=1))
     write_whole(folder / SAMPLES, json.dumps(summary.samples, indent=1, ensure_ascii=False))
-    write_whole(folder / REPLIES, replies_text(summary.replies))
+    write_whole(folder / REPLIES, replies_text(summary.replies, summary.golden_replies))
     write_whole(folder / REPORT, render_page(summary, figure, f"{DATA_DOCS}/index.html"))
     write_whole(folder / PUBLIC_REPORT, render_page(summary.public(), figure))
     write_whole(

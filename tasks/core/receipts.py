@@ -67,6 +67,27 @@ class SuiteText(Record):
         return {"SuiteText": self.name, "digest": sha256(self.text.encode()).hexdigest()}
 
 
+class GoldenCase(Record):
+    """A question that every model is asked, and what its reply must hold; texts are the user's own."""
+
+    id: str
+    question: str
+    must: tuple[str, ...] = ()
+    must_not: tuple[str, ...] = ()
+    must_match: tuple[str, ...] = ()
+    critical: bool = False
+
+
+class GoldenCases(Record):
+    """The golden cases of a run, as their file says them; what they say is in cache keys, their place is not."""
+
+    cases: tuple[GoldenCase, ...] = ()
+
+    def in_key(self) -> Any:
+        """Give number and digest: a receipt that shows what it was made from shows no text of theirs."""
+        return {"GoldenCases": len(self.cases), "digest": sha256(self.model_dump_json().encode()).hexdigest()}
+
+
 class Promised(Record):
     """What cleaning was asked to do, so that its door asks for no more."""
 

@@ -360,6 +360,8 @@ class TrainingSettings(Section):
 class EvaluationSettings(Section):
     """How models are compared."""
 
+    unkeyed: ClassVar[frozenset[str]] = frozenset({"golden"})
+
     batch_tokens: Positive = 8192
     """Tokens in one scoring batch, padding included."""
     generated: Annotated[int, Field(ge=0, le=10000)] = 24
@@ -368,6 +370,9 @@ class EvaluationSettings(Section):
     """Of those, how many are shown with the answers of base and challenger, for people to read."""
     max_new_tokens: Positive = 80
     """Longest generated reply."""
+    golden: str = ""
+    """YAML file of questions that every model is asked, with what their replies must hold; empty is none. A relative path is
+    relative to the recipe's folder in a recipe, to the current folder on the command line."""
     merge_rows: Positive = 16
     """Held-out rows on which merged model and adapter are compared."""
     max_merge_difference: Annotated[float, Field(gt=0)] = 0.05
@@ -394,6 +399,9 @@ class GateSettings(Section):
     max_slice_loss: Annotated[float, Field(ge=0)] = 0.1
     """Largest loss against the champion (the base, as long as there is none) of any language, product, length or month, in nats
     per token; a larger one, beyond noise and of five requesters at least, keeps the challenger out."""
+    min_golden: Fraction = 0.0
+    """Smallest share of the golden cases that the challenger must pass; above 0, it may not pass fewer than the champion beyond
+    noise either. With 0 they are only shown, but for critical ones: a challenger that fails one is kept out."""
 
 
 class RegistrySettings(Section):

@@ -28,6 +28,15 @@ def test_the_command_line_wins_over_the_recipe(tmp_path: Path) -> None:
     assert read_settings(str(recipe), logs=["a.jsonl"]).logs.paths == (str(Path.cwd() / "a.jsonl"),)
 
 
+def test_golden_cases_lie_beside_their_recipe_or_where_the_command_is_given(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("evaluation: {golden: golden.yaml}\n")
+    assert read_settings(str(recipe)).evaluation.golden == str(tmp_path / "golden.yaml")
+    given = read_settings(str(recipe), ["evaluation.golden=other.yaml"])
+    assert given.evaluation.golden == str(Path.cwd() / "other.yaml")
+    assert read_settings(str(recipe), ["evaluation.golden="]).evaluation.golden == ""
+
+
 def test_the_guides_recipe_is_the_guide_to_the_letter() -> None:
     settings = read_settings("guide", ["model.revision=" + 40 * "a", "model.base=a/b"])
     lora, training = settings.lora, settings.training

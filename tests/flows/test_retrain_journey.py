@@ -181,3 +181,33 @@ def test_an_edited_row_builds_only_what_depends_on_it(
     assert names[:4] == DATA
     assert [names.count(name) for name in (*DATA, "tokenization")] == [1] * 5
     assert "base_fetching" not in names
+
+
+def test_a_critical_golden_case_keeps_a_better_model_out(
+    settings: Settings, first: Told, tmp_path: Path
+) -> None:
+    path = tmp_path / "golden.yaml"
+    path.write_text(
+        "- {id: greets, question: My notes do not sync., must: [xylophone], critical: true}\n"
+        "- {id: speaks, question: My notes do not sync., must_match: [.]}\n"
+    )
+    evaluation = settings.evaluation.model_copy(update={"golden": str(path)})
+    registry = settings.registry.model_copy(update={"name": "golden-assistant"})
+    outcome, followed = told = run_here(
+        settings.model_copy(update={"evaluation": evaluation, "registry": registry})
+    )
+    assert built(told) == ["evaluation", "evaluation", "registration", "gating", "promotion"]
+    assert outcome["status"] == "kept"
+    assert "fails critical golden cases: greets." in outcome["reason"]
+    assert [one["failed"]["challenger"] for one in outcome["golden"]] == [["must 1"], []]
+    assert outcome["metrics"]["challenger"]["golden_passed"] == 1
+
+    folder = Path(outcome["run_dir"])
+    page, replies = ((folder / name).read_text() for name in ("report.html", "replies.txt"))
+    assert "must 1: xylophone" in replies
+    assert "xylophone" in page
+    shared = [folder / name for name in ("public_report.html", "public_settings.yaml", "outcome.json")]
+    shown = [json.dumps(one.model_dump(mode="json")) for one in followed.receipts]
+    for text in [*(one.read_text() for one in shared), *shown]:
+        assert "xylophone" not in text
+        assert str(path) not in text

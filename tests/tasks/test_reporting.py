@@ -111,6 +111,7 @@ def test_what_is_sent_or_shared_names_no_path(tmp_path: Path, followed: Journal)
         workspace=tmp_path / "of-a-person",
         logs={"paths": ("/srv/acme/logs.jsonl",)},  # type: ignore[arg-type]
         quality={"suites": "/srv/acme/suites"},  # type: ignore[arg-type]
+        evaluation={"golden": "/srv/acme/golden.yaml"},  # type: ignore[arg-type]
     )
     followed.parts["x"] = "acme.jsonl"
     with recorded(settings) as run:

@@ -26,9 +26,11 @@ def decide(
     mode: str,
     unfit: str = "",
     slices: Sequence[SliceGain] = (),
+    objections: Sequence[str] = (),
 ) -> Verdict:
     """Judge a challenger by its gains over `base` and, where there is one, `champion`, and by the slices that fell.
 
+    `objections` say what else speaks against it, as parts of a sentence; each keeps it out.
     `unfit` says why a champion that exists could not be compared; then, as without a base, nothing is promoted: a
     missing baseline is never a win. Neither is a tie, nor a figure that is not a number.
     """
@@ -42,12 +44,10 @@ def decide(
             return Verdict(
                 "keep", f"The gain over the {who} is not beyond noise: {_words(gain, min_gain)}.", figures
             )
-    fallen = [one for one in slices if one.fell]
-    if fallen:
-        words = "; ".join(f"{one.name} {_figures(one.gain)}" for one in fallen)
-        return Verdict(
-            "keep", f"The gain on all rows is beyond noise, but these slices fell: {words}.", figures
-        )
+    fallen = "; ".join(f"{one.name} {_figures(one.gain)}" for one in slices if one.fell)
+    against = [*([f"these slices fell: {fallen}"] if fallen else []), *objections]
+    if against:
+        return Verdict("keep", f"The gain on all rows is beyond noise, but {'; '.join(against)}.", figures)
     passed = "; ".join(f"over the {who} {_words(gain, min_gain)}" for who, gain in gains.items())
     if mode == "never":
         return Verdict("keep", f"gate.mode is never; the gains would have passed: {passed}.", figures)

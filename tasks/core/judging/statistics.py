@@ -57,9 +57,19 @@ def paired_gain(challenger: Sequence[RowScore], rival: Sequence[RowScore], confi
     return Gain(mean, mean - reach, mean + reach, len(ours), len(groups))
 
 
+def sign_test(wins: int, losses: int) -> float:
+    """Give the two-sided p-value of as many wins and losses between equals; ties say nothing and are left out.
+
+    Source: the exact sign test (Conover 1999, §3.4): twice the binomial tail at one half, at most 1.
+    """
+    from scipy.special import bdtr  # type: ignore[import-untyped]
+
+    return min(1.0, float(2 * bdtr(min(wins, losses), wins + losses, 0.5)))
+
+
 def _reach(gains: Numbers, tokens: Numbers, confidence: float) -> float:
     """Give half the width of the interval; gains and tokens [requesters] are sums."""
-    from scipy.special import stdtrit  # type: ignore[import-untyped]
+    from scipy.special import stdtrit
 
     count = len(gains)
     if count < 2:

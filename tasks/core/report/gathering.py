@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from tasks.core import privacy
 from tasks.core.fitting.plan import METRICS
+from tasks.core.judging.golden_cases import GOLDEN, CaseResult, read_results
 from tasks.core.receipts import Adapter, Evaluation, RawLogs, Receipt, Threads, TokenRows
 from tasks.core.store.ledger import add_counts
 from tasks.core.store.quarantine import read_columns
@@ -112,6 +113,39 @@ def gather_replies(receipts: Receipts, workspace: Path) -> list[dict[str, str]]:
         }
         for before, after in zip(base, challenger, strict=True)
     ]
+
+
+def gather_golden(receipts: Receipts, workspace: Path) -> list[dict[str, Any]]:
+    """Give every golden case with the names of the assertions that each model failed; no text."""
+    return [
+        {
+            "case": results[0].id,
+            "critical": results[0].critical,
+            "failed": {who: list(one.failed) for who, one in zip(sides, results, strict=True)},
+        }
+        for sides, results in _cases(receipts, workspace)
+    ]
+
+
+def gather_golden_replies(receipts: Receipts, workspace: Path) -> list[dict[str, Any]]:
+    """Give every golden case with what each model replied, and what of it failed; private."""
+    return [
+        {
+            "case": results[0].id,
+            "question": results[0].question,
+            "reply": {who: one.reply for who, one in zip(sides, results, strict=True)},
+            "failed": {who: one.failed for who, one in zip(sides, results, strict=True)},
+        }
+        for sides, results in _cases(receipts, workspace)
+    ]
+
+
+def _cases(receipts: Receipts, workspace: Path) -> list[tuple[list[str], tuple[CaseResult, ...]]]:
+    """Give, for every golden case, the models that were asked and their results, in the order in which they were judged."""
+    judged = {one.who: one for one in receipts if isinstance(one, Evaluation)}
+    sides: list[str] = list(judged)
+    results = [read_results(one.folder(workspace) / GOLDEN) for one in judged.values()]
+    return [(sides, case) for case in zip(*results, strict=True)]
 
 
 def gather_samples(receipts: Receipts, workspace: Path) -> list[dict[str, Any]]:

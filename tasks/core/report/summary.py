@@ -12,7 +12,7 @@ FATES = ("quarantined", "filtered", "duplicates", "over_length")
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What one run did; `replies` and `samples` hold text from the logs and are private."""
+    """What one run did; `replies`, `golden_replies` and `samples` hold text and are private."""
 
     status: str
     """`promoted`, `kept`, `awaiting-approval`, `skipped`, `checked` or `failed`."""
@@ -46,6 +46,8 @@ class RunSummary:
     """By rival: `mean`, `low`, `high` in nats per token, and the `groups` and `rows` behind them."""
     slices: list[dict[str, Any]] = field(default_factory=list)
     """By slice of the held-out rows: its name, the gain as above over the champion or else the base, and whether it `fell`."""
+    golden: list[dict[str, Any]] = field(default_factory=list)
+    """Each golden case: `case`, `critical`, and by model the names of the assertions that `failed`."""
     merge: dict[str, Any] = field(default_factory=dict)
     """The figures of the proof by name, what it was `merged_into` or lies `beside`, and those of what was `rejected`, by name."""
     training: dict[str, Any] = field(default_factory=dict)
@@ -58,6 +60,8 @@ class RunSummary:
     """What went otherwise than planned, without text from the logs."""
     replies: list[dict[str, str]] = field(default_factory=list)
     """Private: `question`, `reference`, `base`, `challenger`."""
+    golden_replies: list[dict[str, Any]] = field(default_factory=list)
+    """Private: `case`, `question`, and by model `reply` and `failed`: assertions by name, with their texts."""
     samples: list[dict[str, Any]] = field(default_factory=list)
     """Private: training rows decoded from their tokens: `prompt`, `learned`, `pieces`, `special`, `tokens`."""
     error: dict[str, Any] | None = None
@@ -65,12 +69,12 @@ class RunSummary:
 
     @property
     def private(self) -> bool:
-        """Say whether the summary holds text from the logs."""
-        return bool(self.replies or self.samples)
+        """Say whether the summary holds text from the logs, or of models that have learned from them."""
+        return bool(self.replies or self.golden_replies or self.samples)
 
     def public(self) -> "RunSummary":
         """Give a copy without any text from the logs."""
-        return replace(self, replies=[], samples=[])
+        return replace(self, replies=[], golden_replies=[], samples=[])
 
     def to_json(self) -> dict[str, Any]:
         """Give the public figures as plain values."""

@@ -70,6 +70,35 @@ def replies_table(summary: RunSummary) -> list[dict[str, Any]]:
     ]
 
 
+def golden_table(summary: RunSummary) -> list[dict[str, Any]]:
+    """Give what became of every golden case, model by model; nothing where there are none."""
+    return [
+        {
+            "case": one["case"] + (" (critical)" if one["critical"] else ""),
+            **{
+                who: f"fails {', '.join(one['failed'][who])}" if one["failed"][who] else "passes"
+                for who in sorted(one["failed"], key=MODELS.index)
+            },
+        }
+        for one in summary.golden
+    ]
+
+
+def golden_line(summary: RunSummary) -> str:
+    """Say how many golden cases each model passes, and which critical ones the challenger fails; empty without cases."""
+    if not summary.golden:
+        return ""
+    passed = {
+        who: sum(not one["failed"][who] for one in summary.golden)
+        for who in sorted(summary.golden[0]["failed"], key=MODELS.index, reverse=True)
+    }
+    failed = [one["case"] for one in summary.golden if one["critical"] and one["failed"].get("challenger")]
+    counts = ", ".join(f"{who} {count}" for who, count in passed.items())
+    critical = f"; critical and failed: {', '.join(failed)}" if failed else ""
+    cases = "case" if len(summary.golden) == 1 else "cases"
+    return f"{len(summary.golden):,} {cases}; passed: {counts}{critical}"
+
+
 def headline(summary: RunSummary) -> str:
     """Say by how much the held-out loss fell, in one sentence; empty without both figures."""
     base, challenger = summary.metrics.get("base"), summary.metrics.get("challenger")
@@ -121,6 +150,8 @@ def summary_markdown(summary: RunSummary) -> str:
         parts.append(_markdown(evaluation_table(summary)))
     if replies_table(summary):
         parts.append(_markdown(replies_table(summary)))
+    if summary.golden:
+        parts += [f"Golden cases: {golden_line(summary)}.", _markdown(golden_table(summary))]
     parts += [f"- The gain over the {who} is {interval(gain)}." for who, gain in summary.gains.items()]
     parts += [f"- {warning}" for warning in summary.warnings]
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -141,8 +172,10 @@ def terminal_summary(summary: RunSummary, report: str) -> str:
     return "\n".join([*lines, *notes, *ending]) + "\n"
 
 
-def replies_text(replies: Sequence[dict[str, str]], width: int = WIDTH) -> str:
-    """Give replies before and after training, for the terminal of whoever may read the logs."""
+def replies_text(
+    replies: Sequence[dict[str, str]], golden: Sequence[dict[str, Any]] = (), width: int = WIDTH
+) -> str:
+    """Give replies before and after training, then those to golden cases, for the terminal of whoever may read the logs."""
     sides = (
         ("question", "question"),
         ("support team", "reference"),
@@ -153,10 +186,22 @@ def replies_text(replies: Sequence[dict[str, str]], width: int = WIDTH) -> str:
     for number, reply in enumerate(replies, 1):
         parts.append(f"── {number} ".ljust(width, "─"))
         for label, key in sides:
-            text = plain(reply.get(key, "")) or "(nothing)"
-            parts += textwrap.wrap(text, width, initial_indent=f"{label:<14}", subsequent_indent=" " * 14)
-            parts.append("")
+            parts += _said(label, reply.get(key, ""), width)
+    for case in golden:
+        parts.append(f"── {case['case']} ".ljust(width, "─"))
+        parts += _said("question", case["question"], width)
+        for who, reply_text in case["reply"].items():
+            parts += _said(who, reply_text, width)
+            failed = "; ".join(f"{name}: {text}" for name, text in case["failed"][who].items())
+            parts += _said("  fails", failed, width) if failed else []
     return "\n".join(parts)
+
+
+def _said(label: str, text: str, width: int) -> list[str]:
+    wrapped = textwrap.wrap(
+        plain(text) or "(nothing)", width, initial_indent=f"{label:<14}", subsequent_indent=" " * 14
+    )
+    return [*wrapped, ""]
 
 
 def _word(summary: RunSummary) -> str:
@@ -195,6 +240,7 @@ def _facts(summary: RunSummary) -> list[str]:
     for who, gain in untold[:2]:
         groups = f" ({gain['groups']:,.0f} requesters)" if "groups" in gain else ""
         lines += _block(f"over the {who} {interval(gain)} nats per token{groups}", "  gain    ", 1)
+    lines += _block(golden_line(summary), "  golden  ", 2)
     return lines + (_block(_merge(summary), "  merge   ", 2) if summary.merge else [])
 
 

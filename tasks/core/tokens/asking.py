@@ -1,23 +1,22 @@
-"""A question to a trained model: cleaned, rendered and encoded as in its training, wherever it is asked.
+"""A person's question as a prompt: cleaned, rendered and encoded as in training, wherever it is asked.
 
 Each registered version takes this module along, with those that it imports, so that what serves it does the same.
 """
 
 from typing import Any
 
-from tasks.core.errors import SettingsError
 from tasks.core.normalizing.normalization import neutralize_markers, normalize_text
 from tasks.core.tokens.prompts import encode, has_control_token, render_prompt
 
 
 def prompt_ids(tokenizer: Any, question: str) -> list[int]:
-    """Give the token ids of the prompt for a question.
+    """Give the token ids after which the reply to `question` begins.
 
-    Raises `SettingsError` for one that is empty, or that holds what the tokenizer reads as a control token.
+    Raises `ValueError`, without a word of the question, for one of which nothing is left or that holds a control token.
     """
     text = neutralize_markers(normalize_text(question))
     if not text:
-        raise SettingsError("The question is empty.", cure='Ask something: freshtune ask "How do I …?"')
+        raise ValueError("is empty")
     if has_control_token(tokenizer, text):
-        raise SettingsError("The question holds a control token of this base.", cure="Ask without it.")
+        raise ValueError("holds a control token of this base")
     return encode(tokenizer, render_prompt(tokenizer, text))

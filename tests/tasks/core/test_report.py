@@ -137,6 +137,26 @@ def full_run(**changes: Any) -> RunSummary:
             "champion": metrics(2.1275, 0.55),
         },
         gains={"base": gain(1.4023, 1.318, 1.489), "champion": gain(0.1171, 0.064, 0.171)},
+        golden=[
+            {
+                "case": "refund-window",
+                "critical": True,
+                "failed": {"base": ["must 1", "must_match 2"], "challenger": [], "champion": []},
+            },
+            {
+                "case": "greeting",
+                "critical": False,
+                "failed": {"base": [], "challenger": ["must_not 1"], "champion": []},
+            },
+        ],
+        golden_replies=[
+            {
+                "case": "refund-window",
+                "question": "How long may I keep it?",
+                "reply": {"base": "", "challenger": "You have thirty days.", "champion": "Thirty days."},
+                "failed": {"base": {"must 1": "thirty days"}, "challenger": {}, "champion": {}},
+            }
+        ],
         merge={
             "max_abs_diff": 3.1e-05,
             "greedy_match": 1.0,
@@ -276,6 +296,15 @@ def test_markup_in_any_text_is_shown_and_never_obeyed() -> None:
         warnings=[SCRIPT],
         reasons={f"quarantined: {SCRIPT}": 53, SCRIPT: 1},
         replies=[dict.fromkeys(("question", "reference", "base", "challenger"), SCRIPT)],
+        golden=[{"case": SCRIPT, "critical": True, "failed": {"base": [SCRIPT]}}],
+        golden_replies=[
+            {
+                "case": SCRIPT,
+                "question": SCRIPT,
+                "reply": {"base": SCRIPT},
+                "failed": {"base": {SCRIPT: SCRIPT}},
+            }
+        ],
         samples=[{"prompt": SCRIPT, "reply": SCRIPT, "language": SCRIPT, "tokens": 3, "pieces": [SCRIPT]}],
         settings={SCRIPT: {SCRIPT: [SCRIPT]}},
         model={"name": SCRIPT, "version": 1, "aliases": [SCRIPT], "adapter_digest": SCRIPT},
@@ -303,7 +332,15 @@ def test_the_public_page_holds_no_text_from_the_logs() -> None:
     run = full_run()
     private, public = render_page(run, PNG), render_page(run.public(), PNG)
 
-    for text in (QUESTION, ADVICE, "the the of", "Sendungsnummer", "Restart the hub"):
+    for text in (
+        QUESTION,
+        ADVICE,
+        "the the of",
+        "Sendungsnummer",
+        "Restart the hub",
+        "thirty days",
+        "keep it?",
+    ):
         assert text in private
         assert text not in public
     assert "Private:" in Reader(private).text
@@ -316,13 +353,51 @@ def test_the_public_values_hold_no_text_from_the_logs() -> None:
 
     assert QUESTION not in text
     assert ADVICE not in text
+    assert "thirty days" not in text
     assert json.loads(text)["metrics"]["challenger"]["loss"] == 2.0104
 
 
-def test_samples_alone_make_a_page_private() -> None:
-    page = render_page(replace(full_run(), replies=[]), None)
+@pytest.mark.parametrize("kept", ["replies", "golden_replies", "samples"])
+def test_each_kind_of_text_alone_makes_a_page_private(kept: str) -> None:
+    texts: dict[str, Any] = {name: [] for name in ("replies", "golden_replies", "samples") if name != kept}
+    page = render_page(replace(full_run(), **texts), None)
 
     assert "Private:" in Reader(page).text
+
+
+def test_golden_cases_are_shown_model_by_model_without_their_text() -> None:
+    public = Reader(render_page(full_run().public(), None)).text
+
+    assert "2 cases; passed: challenger 1, champion 2, base 1." in public
+    assert (
+        "case base champion challenger refund-window (critical) fails must 1, must_match 2 passes passes"
+        in public
+    )
+    assert "greeting passes passes fails must_not 1" in public
+    assert "| refund-window (critical) | fails must 1, must_match 2 | passes | passes |" in summary_markdown(
+        full_run()
+    )
+    assert "  golden  2 cases; passed: challenger 1, champion 2, base 1\n" in terminal_summary(
+        full_run(), "r.html"
+    )
+    assert "Golden cases" not in render_page(full_run(golden=[]), None)
+    assert "golden" not in terminal_summary(full_run(golden=[]), "r.html")
+
+
+def test_a_critical_case_that_failed_is_named_in_the_terminal() -> None:
+    case = {"case": "refund-window", "critical": True, "failed": {"base": [], "challenger": ["must 1"]}}
+    text = terminal_summary(full_run(golden=[case]), "r.html")
+
+    assert "  golden  1 case; passed: challenger 0, base 1; critical and failed: refund-window\n" in text
+
+
+def test_replies_to_golden_cases_are_shown_with_what_failed() -> None:
+    text = replies_text([], full_run().golden_replies)
+
+    assert text.startswith("── refund-window ───")
+    assert "question      How long may I keep it?" in text
+    assert "base          (nothing)\n\n  fails       must 1: thirty days" in text
+    assert "challenger    You have thirty days.\n\nchampion" in text
 
 
 def test_the_rows_of_the_table_add_up() -> None:
