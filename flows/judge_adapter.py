@@ -5,9 +5,10 @@ from typing import Literal
 
 from flows.train_adapter import TrainedAdapter
 from tasks.champion_fetching import fetch_champion, find_rival
-from tasks.core.receipts import Adapter, Evaluation, GoldenCases, Rival, SuiteText
+from tasks.core.receipts import Adapter, ComparedReplies, Evaluation, GoldenCases, Rival, SuiteText
 from tasks.core.settings import Settings
 from tasks.evaluation import evaluate_model
+from tasks.reply_comparison import compare_replies
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class JudgedAdapter:
     challenger: Evaluation
     champion: Evaluation | None
     rival: Rival | None
+    compared: ComparedReplies | None
 
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:
@@ -46,7 +48,13 @@ def judge_adapter(
 
     base, challenger = score("base", None), score("challenger", trained.adapter)
     rival = find_rival(settings.workspace, settings.registry, trained.adapter, trained.rows)
-    if rival is None or rival.unfit:
-        return JudgedAdapter(base, challenger, None, rival)
-    champion = fetch_champion(settings.workspace, rival)
-    return JudgedAdapter(base, challenger, score("champion", champion), rival)
+    champion = None
+    if rival and not rival.unfit:
+        champion = score("champion", fetch_champion(settings.workspace, rival))
+    return JudgedAdapter(base, challenger, champion, rival, _compare(challenger, champion or base, settings))
+
+
+def _compare(challenger: Evaluation, rival: Evaluation, settings: Settings) -> ComparedReplies | None:
+    if not settings.judge.url:
+        return None
+    return compare_replies(settings.workspace, challenger, rival, settings.judge)

@@ -39,6 +39,7 @@ def publish_model(
         settings.gate,
         rival.version if rival else 0,
         rival.unfit if rival else "",
+        judged.compared if settings.gate.judge else None,
     )
     registered = register_model(
         place,

@@ -55,7 +55,7 @@ def evaluate_model(
     quality = _check(who, scores, replies, len(held_out), suite)
 
     write_scores(draft.folder / SCORES, scores)
-    write_rows(draft.folder / REPLIES, replies[: evaluation.replies])
+    write_rows(draft.folder / REPLIES, replies)
     write_results(draft.folder / GOLDEN, results)
     (draft.folder / "quality.json").write_text(json.dumps(quality, indent=1))
     metrics = summarize(scores) | golden_figures(results)

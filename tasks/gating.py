@@ -2,13 +2,14 @@
 
 import json
 
+from tasks.core.comparing.pairwise import comparison_objections
 from tasks.core.judging.gate_rules import decide
 from tasks.core.judging.golden_cases import GOLDEN, CaseResult, read_results
 from tasks.core.judging.golden_rules import golden_objections
 from tasks.core.judging.scoring import SCORES, read_scores
 from tasks.core.judging.slices import slice_gains, slices_of
 from tasks.core.judging.statistics import paired_gain
-from tasks.core.receipts import Decision, Evaluation, MergedModel, TokenRows
+from tasks.core.receipts import ComparedReplies, Decision, Evaluation, MergedModel, TokenRows
 from tasks.core.settings import GateSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.tokens.storing import HELD_OUT, load_token_rows
@@ -26,10 +27,11 @@ def judge_challenger(
     gate: GateSettings,
     rival: int,
     unfit_rival: str,
+    compared: ComparedReplies | None,
 ) -> Decision:
     """Compare row by row, on the whole and in every slice; the decision is about the version `rival` and no other.
 
-    `unfit_rival` says why it could not be scored.
+    `unfit_rival` says why it could not be scored; `compared` is a judge's word, where the gate is to go by it.
     """
     rivals = {"base": base} | ({"champion": champion} if champion else {})
     scores = {who: read_scores(rival.folder(draft.workspace) / SCORES) for who, rival in rivals.items()}
@@ -47,6 +49,8 @@ def judge_challenger(
     objections = golden_objections(
         _golden(draft, challenger), _golden(draft, champion), gate.min_golden, gate.confidence
     )
+    if compared:
+        objections += comparison_objections(compared.counts, compared.rival, gate.confidence)
     verdict = decide(gains, gate.min_gain, gate.mode, unfit_rival, slices, objections)
 
     told = [one.to_json() for one in slices]

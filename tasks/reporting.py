@@ -37,6 +37,7 @@ from tasks.core.report.gathering import (
     count_rows,
     first_of,
     gather_changes,
+    gather_comparison,
     gather_golden,
     gather_golden_replies,
     gather_lengths,
@@ -65,7 +66,13 @@ logger = logging.getLogger("freshtune")
 R = TypeVar("R", bound=Receipt)
 TOLD = ("name", "state", "cached", "seconds")  # of a step; the name of its log file is for whoever runs it
 # Settings that may name people and customers.
-PLACES = {"logs": {"paths"}, "model": {"base"}, "quality": {"suites"}, "evaluation": {"golden"}}
+PLACES = {
+    "logs": {"paths"},
+    "model": {"base"},
+    "quality": {"suites"},
+    "evaluation": {"golden"},
+    "judge": {"url"},
+}
 FIGURE = "loss_curve.png"
 
 
@@ -167,6 +174,7 @@ def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None)
         gains=decision.gains if decision else {},
         slices=decision.slices if decision else [],
         golden=gather_golden(receipts, place),
+        comparison=gather_comparison(receipts),
         merge=merged.proof if merged else {},
         training=gather_training(receipts, place),
         quality=without_validation(doors),
@@ -175,7 +183,7 @@ def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None)
             exclude={"workspace": True, **PLACES},
         ),
         warnings=_warnings(run),
-        replies=gather_replies(receipts, place),
+        replies=gather_replies(receipts, place, run.settings.evaluation.replies),
         golden_replies=gather_golden_replies(receipts, place),
         samples=gather_samples(receipts, place),
         error=error,

@@ -2,7 +2,7 @@
 
 LogFile → (UnpackedLogs →) LogShard → (MessageRows → Threads →) RawLogs → ValidLogs → CleanLogs → ValidCleanLogs
 ValidCleanLogs → Formation of Verdicts → ExampleShard → ValidExamples → TokenShard → TokenRows
-BaseSource → BaseModel → Adapter → Evaluation, MergedModel → RegisteredModel, Decision → Promotion
+BaseSource → BaseModel → Adapter → Evaluation (→ ComparedReplies), MergedModel → RegisteredModel, Decision → Promotion
 """
 
 from hashlib import sha256
@@ -255,6 +255,16 @@ class Evaluation(Receipt):
 
     who: Literal["base", "challenger", "champion"]
     metrics: dict[str, float]
+
+
+class ComparedReplies(Receipt):
+    """How the challenger's replies stand against a rival's in a judge's eyes: `wins`, `losses`, `ties`, `unreadable`."""
+
+    rival: Literal["base", "challenger", "champion"]
+    judge: str
+    """The model that was asked."""
+    p_value: float
+    """Of wins and losses, two-sided, by a sign test."""
 
 
 class MergedModel(Receipt):

@@ -9,6 +9,7 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -48,6 +49,20 @@ def _day(text: str) -> str:
     return text
 
 
+def _endpoint(url: str) -> str:
+    if url:
+        try:
+            parts = urlsplit(url)
+            known = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or 1)
+        except ValueError:
+            known = False
+        if not known:
+            raise ValueError("give an address that begins with http:// or https://, such as https://HOST/v1")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("leave out users, passwords and ?…; a key goes into FRESHTUNE_JUDGE_KEY")
+    return url
+
+
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
@@ -58,6 +73,7 @@ Day = Annotated[str, AfterValidator(_day)]
 PlainName = Annotated[str, AfterValidator(_plain)]
 Licence = Annotated[str, AfterValidator(_licence)]
 Commit = Annotated[str, AfterValidator(_commit)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Place = Annotated[Path, AfterValidator(_absolute), Field(validate_default=True)]
 
 
@@ -381,6 +397,26 @@ class EvaluationSettings(Section):
     """Smallest share of tokens on which both would choose the same one."""
 
 
+class JudgeSettings(Section):
+    """A language model elsewhere that says whose replies are better, the challenger's or the champion's; off without `url`."""
+
+    url: Endpoint = ""
+    """Base of an OpenAI-compatible server, such as https://HOST/v1; empty is off. **Texts leave the machine for it**: held-out
+    questions as they were cleaned, and both models' replies, all redacted once more by our patterns; no ids, no replies of the
+    team. Its key is read from FRESHTUNE_JUDGE_KEY, never from a setting."""
+    model: str = ""
+    """Name of the model there."""
+    pairs: Annotated[int, Field(ge=1, le=10000)] = 24
+    """Most questions whose replies are compared, each in both orders; at most as many as evaluation.generated writes."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60
+    """Longest wait for one answer."""
+
+    def in_key(self) -> dict[str, Any]:
+        """Give what counts for cache keys: who is asked, and how many pairs."""
+        parts = urlsplit(self.url)
+        return {"host": f"{parts.hostname}:{parts.port or ''}", "model": self.model, "pairs": self.pairs}
+
+
 class GateSettings(Section):
     """When a challenger becomes champion."""
 
@@ -402,6 +438,9 @@ class GateSettings(Section):
     min_golden: Fraction = 0.0
     """Smallest share of the golden cases that the challenger must pass; above 0, it may not pass fewer than the champion beyond
     noise either. With 0 they are only shown, but for critical ones: a challenger that fails one is kept out."""
+    judge: bool = False
+    """Keep a challenger out whose replies the judge likes less than the champion's (the base's, as long as there is none), beyond
+    noise at `confidence`; and one of whose pairs no answer could be read. Without it the judge's word is only shown."""
 
 
 class RegistrySettings(Section):
@@ -447,6 +486,7 @@ class Settings(Section):
     lora: LoraSettings = LoraSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    judge: JudgeSettings = JudgeSettings()
     gate: GateSettings = GateSettings()
     registry: RegistrySettings = RegistrySettings()
 
@@ -469,5 +509,18 @@ class Settings(Section):
             raise ValueError(
                 "lora.method is prefix and training.gradient_checkpointing is true: a prefix is lost where activations are "
                 "recomputed; set training.gradient_checkpointing=false, or lora.method=prompt"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_a_judge_that_cannot_be_asked(self) -> Self:
+        written = max(self.evaluation.generated, self.evaluation.replies)
+        if self.gate.judge and not self.judge.url:
+            raise ValueError("gate.judge is true and judge.url is empty: set judge.url, or gate.judge=false")
+        if self.judge.url and not self.judge.model:
+            raise ValueError("judge.url is set and judge.model is empty: name the model that is asked")
+        if self.judge.url and self.judge.pairs > written:
+            raise ValueError(
+                f"judge.pairs is {self.judge.pairs} and only {written} replies are written: set evaluation.generated to as many"
             )
         return self

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 from journeys import Told, run_here, small_settings
+from small_judge import small_judge
 
 from flows.registry_reading import trace
+from tasks.core.comparing.pairwise import pairs_of
+from tasks.core.receipts import Evaluation
 from tasks.core.registry.client import open_registry
-from tasks.core.settings import Settings
-from tasks.core.store.rows import read_table
+from tasks.core.settings import JudgeSettings, Settings
+from tasks.core.store.rows import read_rows, read_table
 
 DATA = ["collection", "raw_validation", "cleaning", "clean_validation"]
 ACROSS = ["formation", "example_validation", "assembly"]
@@ -211,3 +214,45 @@ def test_a_critical_golden_case_keeps_a_better_model_out(
     for text in [*(one.read_text() for one in shared), *shown]:
         assert "xylophone" not in text
         assert str(path) not in text
+
+
+def test_a_judges_word_is_shown_and_decides_only_when_asked(
+    settings: Settings, first: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = {one.who: one for one in first[1].receipts if isinstance(one, Evaluation)}
+    written = {who: read_rows(judged[who].folder(settings.workspace) / "replies.jsonl") for who in judged}
+    pairs = pairs_of(written["challenger"], written["base"], 4)
+    liked = {pair.question: pair.rival for pair in pairs}
+    unlike = sum(pair.challenger != pair.rival for pair in pairs)
+    assert unlike >= 3, "with fewer, no loss is clear"
+
+    def the_bases(data: dict[str, str]) -> str:
+        return json.dumps({"winner": "A" if data["reply_a"] == liked[data["question"]] else "B"})
+
+    def asked(name: str, address: str, *, heed: bool) -> Told:
+        return run_here(
+            settings.model_copy(
+                update={
+                    "judge": JudgeSettings(url=address, model="small", pairs=4),
+                    "gate": settings.gate.model_copy(update={"judge": heed, "confidence": 0.6}),
+                    "registry": settings.registry.model_copy(update={"name": name}),
+                }
+            )
+        )
+
+    monkeypatch.setenv("FRESHTUNE_JUDGE_KEY", "sk-of-the-journey")
+    with small_judge(the_bases) as judge:
+        shown = asked("judged-and-shown", judge.address, heed=False)
+        count = len(judge.bodies)
+        heeded = asked("judged-and-heeded", judge.address, heed=True)
+        assert len(judge.bodies) == count == 2 * unlike
+
+    assert built(shown)[0] == "reply_comparison"
+    assert "reply_comparison" not in built(heeded)
+    assert [told[0]["status"] for told in (shown, heeded)] == ["promoted", "kept"]
+    assert f"prefers the base's replies: 0 won, {unlike} lost" in heeded[0]["reason"]
+    assert shown[0]["comparison"] == heeded[0]["comparison"]
+    assert f"{unlike} lost" in (Path(shown[0]["run_dir"]) / "summary.txt").read_text()
+    assert "sk-of-the-journey" not in "".join(
+        path.read_text(errors="replace") for path in Path(shown[0]["run_dir"]).glob("*.*") if path.is_file()
+    )

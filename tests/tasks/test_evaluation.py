@@ -13,6 +13,7 @@ from tasks.core.judging.golden_cases import GOLDEN, read_results
 from tasks.core.model.loading import load_base, load_tokenizer
 from tasks.core.receipts import BaseModel, Evaluation, GoldenCases, SuiteText, TokenRows
 from tasks.core.settings import EvaluationSettings, LogsSettings, ModelSettings, Settings
+from tasks.core.store.rows import read_rows
 from tasks.core.tokens.prompts import encode, render_prompt, template_source, with_template
 from tasks.core.tokens.storing import HELD_OUT, TOKENIZER, TokenRow, save_token_rows
 
@@ -65,6 +66,9 @@ def test_a_model_answers_golden_cases_as_it_would_a_person(place: Path) -> None:
     golden = cases({"id": "silent", "question": "Does it start?", "must_not": ["zzzz"], "critical": True})
     receipt = evaluated(place, golden)
     first, second = read_results(receipt.folder(place) / GOLDEN)
+    assert (
+        len(read_rows(receipt.folder(place) / "replies.jsonl")) == 2
+    )  # a judge may read what people are not shown
 
     model, tokenizer = (
         load_base(place / "base", "none", dtype="float32").model,

@@ -112,6 +112,7 @@ def test_what_is_sent_or_shared_names_no_path(tmp_path: Path, followed: Journal)
         logs={"paths": ("/srv/acme/logs.jsonl",)},  # type: ignore[arg-type]
         quality={"suites": "/srv/acme/suites"},  # type: ignore[arg-type]
         evaluation={"golden": "/srv/acme/golden.yaml"},  # type: ignore[arg-type]
+        judge={"url": "https://judge.acme.example/v1", "model": "m"},  # type: ignore[arg-type]
     )
     followed.parts["x"] = "acme.jsonl"
     with recorded(settings) as run:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from tasks.core import privacy
 from tasks.core.fitting.plan import METRICS
 from tasks.core.judging.golden_cases import GOLDEN, CaseResult, read_results
-from tasks.core.receipts import Adapter, Evaluation, RawLogs, Receipt, Threads, TokenRows
+from tasks.core.receipts import Adapter, ComparedReplies, Evaluation, RawLogs, Receipt, Threads, TokenRows
 from tasks.core.store.ledger import add_counts
 from tasks.core.store.quarantine import read_columns
 from tasks.core.store.rows import read_rows
@@ -96,8 +96,8 @@ def without_validation(doors: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in door.items() if name != "validation"} for door in doors]
 
 
-def gather_replies(receipts: Receipts, workspace: Path) -> list[dict[str, str]]:
-    """Give the replies before and after training side by side; private."""
+def gather_replies(receipts: Receipts, workspace: Path, most: int) -> list[dict[str, str]]:
+    """Give at most `most` replies before and after training side by side; private."""
     sides = {one.who: one for one in receipts if isinstance(one, Evaluation)}
     if not {"base", "challenger"} <= set(sides):
         return []
@@ -111,8 +111,16 @@ def gather_replies(receipts: Receipts, workspace: Path) -> list[dict[str, str]]:
             "base": before["reply"],
             "challenger": after["reply"],
         }
-        for before, after in zip(base, challenger, strict=True)
+        for before, after in list(zip(base, challenger, strict=True))[:most]
     ]
+
+
+def gather_comparison(receipts: Receipts) -> dict[str, Any]:
+    """Give what a judge said of the replies, if one was asked."""
+    compared = first_of(receipts, ComparedReplies)
+    if compared is None:
+        return {}
+    return {"rival": compared.rival, "judge": compared.judge, "p_value": compared.p_value, **compared.counts}
 
 
 def gather_golden(receipts: Receipts, workspace: Path) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from tasks.core.report.summary import RunSummary
 from tasks.core.report.tables import (
     WORDS,
     change,
+    comparison_line,
     evaluation_table,
     figure_of,
     golden_line,
@@ -54,6 +55,7 @@ def render_page(summary: RunSummary, loss_png: bytes | None, docs: str = "") -> 
         asked=int(max((figures.get("replies", 0) for figures in summary.metrics.values()), default=0)),
         slices=sorted(summary.slices, key=lambda one: one["mean"])[:MOST_SLICES],
         gain_note=_gain_note(summary),
+        compared=comparison_line(summary),
         golden=golden_table(summary),
         golden_line=golden_line(summary),
         figure=base64.b64encode(loss_png).decode() if loss_png else "",

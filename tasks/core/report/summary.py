@@ -48,6 +48,8 @@ class RunSummary:
     """By slice of the held-out rows: its name, the gain as above over the champion or else the base, and whether it `fell`."""
     golden: list[dict[str, Any]] = field(default_factory=list)
     """Each golden case: `case`, `critical`, and by model the names of the assertions that `failed`."""
+    comparison: dict[str, Any] = field(default_factory=dict)
+    """What a judge said of the replies: `wins`, `losses`, `ties`, `unreadable`, `p_value`, the `rival`, and the `judge`."""
     merge: dict[str, Any] = field(default_factory=dict)
     """The figures of the proof by name, what it was `merged_into` or lies `beside`, and those of what was `rejected`, by name."""
     training: dict[str, Any] = field(default_factory=dict)

@@ -99,6 +99,17 @@ def golden_line(summary: RunSummary) -> str:
     return f"{len(summary.golden):,} {cases}; passed: {counts}{critical}"
 
 
+def comparison_line(summary: RunSummary) -> str:
+    """Say how the challenger's replies stand in a judge's eyes; empty where none was asked."""
+    told = summary.comparison
+    if not told:
+        return ""
+    counts = (
+        f"{told['wins']} won, {told['losses']} lost, {told['ties']} tied, {told['unreadable']} unreadable"
+    )
+    return f"{counts} against the {told['rival']} (p = {told['p_value']:.3f}), says {told['judge']}"
+
+
 def headline(summary: RunSummary) -> str:
     """Say by how much the held-out loss fell, in one sentence; empty without both figures."""
     base, challenger = summary.metrics.get("base"), summary.metrics.get("challenger")
@@ -152,6 +163,7 @@ def summary_markdown(summary: RunSummary) -> str:
         parts.append(_markdown(replies_table(summary)))
     if summary.golden:
         parts += [f"Golden cases: {golden_line(summary)}.", _markdown(golden_table(summary))]
+    parts += [f"Replies: {comparison_line(summary)}."] if summary.comparison else []
     parts += [f"- The gain over the {who} is {interval(gain)}." for who, gain in summary.gains.items()]
     parts += [f"- {warning}" for warning in summary.warnings]
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -241,6 +253,7 @@ def _facts(summary: RunSummary) -> list[str]:
         groups = f" ({gain['groups']:,.0f} requesters)" if "groups" in gain else ""
         lines += _block(f"over the {who} {interval(gain)} nats per token{groups}", "  gain    ", 1)
     lines += _block(golden_line(summary), "  golden  ", 2)
+    lines += _block(comparison_line(summary), "  judge   ", 1)
     return lines + (_block(_merge(summary), "  merge   ", 2) if summary.merge else [])
 
 

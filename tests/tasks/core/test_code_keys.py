@@ -27,6 +27,7 @@ STEPS = [
     "base_quantization",
     "adapter_training",
     "evaluation",
+    "reply_comparison",
     "merging",
     "registration",
     "gating",

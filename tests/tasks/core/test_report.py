@@ -137,6 +137,15 @@ def full_run(**changes: Any) -> RunSummary:
             "champion": metrics(2.1275, 0.55),
         },
         gains={"base": gain(1.4023, 1.318, 1.489), "champion": gain(0.1171, 0.064, 0.171)},
+        comparison={
+            "rival": "champion",
+            "judge": "judge-7b",
+            "p_value": 0.0636,
+            "wins": 14,
+            "losses": 5,
+            "ties": 4,
+            "unreadable": 1,
+        },
         golden=[
             {
                 "case": "refund-window",
@@ -296,6 +305,7 @@ def test_markup_in_any_text_is_shown_and_never_obeyed() -> None:
         warnings=[SCRIPT],
         reasons={f"quarantined: {SCRIPT}": 53, SCRIPT: 1},
         replies=[dict.fromkeys(("question", "reference", "base", "challenger"), SCRIPT)],
+        comparison={**full_run().comparison, "judge": SCRIPT},
         golden=[{"case": SCRIPT, "critical": True, "failed": {"base": [SCRIPT]}}],
         golden_replies=[
             {
@@ -382,6 +392,20 @@ def test_golden_cases_are_shown_model_by_model_without_their_text() -> None:
     )
     assert "Golden cases" not in render_page(full_run(golden=[]), None)
     assert "golden" not in terminal_summary(full_run(golden=[]), "r.html")
+
+
+def test_a_judges_word_is_shown_and_whether_the_gate_goes_by_it() -> None:
+    line = "14 won, 5 lost, 4 tied, 1 unreadable against the champion (p = 0.064), says judge-7b"
+    text = Reader(render_page(full_run().public(), None)).text
+    heeded = Reader(render_page(full_run(settings={"gate": {"judge": True}}), None)).text
+
+    assert f"Their replies to 24 questions, in a judge's eyes {line}." in text
+    assert "The gate does not go by it" in text
+    assert "The gate keeps a challenger out that clearly loses." in heeded
+    assert f"Replies: {line}." in summary_markdown(full_run())
+    assert f"  judge   {line}\n" in terminal_summary(full_run(), "r.html")
+    assert "judge" not in terminal_summary(full_run(comparison={}), "r.html")
+    assert "judge's eyes" not in render_page(full_run(comparison={}), None)
 
 
 def test_a_critical_case_that_failed_is_named_in_the_terminal() -> None:

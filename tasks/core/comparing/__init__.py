@@ -1,0 +1,1 @@
+"""Comparing: what another language model says of two replies, when it is asked."""
