@@ -8,8 +8,10 @@ import pytest
 from journeys import Told, run_here, small_settings
 from small_judge import small_judge
 
+from flows.answering import answer_question
 from flows.registry_reading import trace
 from tasks.core.comparing.pairwise import pairs_of
+from tasks.core.errors import SettingsError
 from tasks.core.receipts import Evaluation
 from tasks.core.registry.client import open_registry
 from tasks.core.settings import JudgeSettings, Settings
@@ -184,6 +186,14 @@ def test_an_edited_row_builds_only_what_depends_on_it(
     assert names[:4] == DATA
     assert [names.count(name) for name in (*DATA, "tokenization")] == [1] * 5
     assert "base_fetching" not in names
+
+
+def test_a_version_answers_and_is_not_asked_what_is_no_question(settings: Settings, first: Told) -> None:
+    version = first[0]["model"]["version"]
+    told = answer_question(settings, "My notes do not sync. What can I do?", str(version), 8)
+    assert (told["version"], bool(told["reply"])) == (version, True)
+    with pytest.raises(SettingsError, match=r"The question is empty\."):
+        answer_question(settings, "<br>", str(version), 8)
 
 
 def test_a_critical_golden_case_keeps_a_better_model_out(
