@@ -1,4 +1,4 @@
-"""Mixtures of experts: their fused weights become ordinary linear layers, and are fused again to be saved.
+"""Mixtures of experts: their fused weights become ordinary linear layers.
 
 transformers holds the weights of all experts of a layer in two parameters, which nothing quantizes and no adapter fits:
 of Mixtral, 96 % of the weights would stay in full precision.
@@ -32,7 +32,6 @@ class UnfusedExperts(nn.Module):
     def __init__(self, fused: Any) -> None:
         super().__init__()
         self.count, self.act_fn = int(fused.num_experts), fused.act_fn
-        self.kept = [fused]  # in a list, so that its weights are not this module's too
         for number in range(self.count):
             self.add_module(f"expert_{number}", Expert(fused.gate_up_proj[number], fused.down_proj[number]))
         fused.gate_up_proj = fused.down_proj = None
@@ -47,14 +46,6 @@ class UnfusedExperts(nn.Module):
             said = expert.down_proj(self.act_fn(gate) * up) * shares[tokens, places, None]
             told.index_add_(0, tokens, said.to(told.dtype))
         return told
-
-    def fuse(self) -> Any:
-        """Give the fused experts with the weights that these have now."""
-        (fused,) = self.kept
-        experts: list[Any] = [self.get_submodule(f"expert_{number}") for number in range(self.count)]
-        fused.gate_up_proj = nn.Parameter(torch.stack([one.gate_up_proj.weight.data for one in experts]))
-        fused.down_proj = nn.Parameter(torch.stack([one.down_proj.weight.data for one in experts]))
-        return fused
 
 
 def unfuse_experts(model: Any) -> None:
@@ -72,13 +63,6 @@ def unfuse_experts(model: Any) -> None:
                 cure=f"Choose a base without experts, or one of: {', '.join(sorted(KNOWN))}.",
             )
         model.set_submodule(name, UnfusedExperts(module))
-
-
-def fuse_experts(model: Any) -> None:
-    """Undo `unfuse_experts`, with the weights of now."""
-    for name, module in list(model.named_modules()):
-        if isinstance(module, UnfusedExperts):
-            model.set_submodule(name, module.fuse())
 
 
 def _linear(weight: torch.Tensor) -> nn.Linear:

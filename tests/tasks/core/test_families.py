@@ -17,7 +17,7 @@ from tasks.core.model.adapters import (
     save_adapter,
     trainable_parameters,
 )
-from tasks.core.model.experts import fuse_experts, unfuse_experts
+from tasks.core.model.experts import unfuse_experts
 from tasks.core.model.heads import labelled_loss, targets_of
 from tasks.core.model.loading import load_base
 from tasks.core.model.merge_proof import (
@@ -187,15 +187,12 @@ def test_a_model_that_stays_in_full_precision_is_refused() -> None:
         quantize(Odd(), "nf4", double_quant=True, compute=torch.float32, device="cpu")
 
 
-def test_experts_as_layers_compute_the_same_and_are_fused_again() -> None:
-    model, known = model_of("mixtral"), model_of("mixtral").state_dict()
+def test_experts_as_layers_compute_the_same() -> None:
+    model = model_of("mixtral")
     before = list(reply_logits(model, ROWS))
     unfuse_experts(model)
     assert compare_logits(before, reply_logits(model, ROWS)).max_abs_diff < 1e-6
     assert sum("expert_" in name for name, _ in linear_layers(model)) == 2 * 4 * 2
-    fuse_experts(model)
-    assert all(torch.equal(weight, known[name]) for name, weight in model.state_dict().items())
-    assert model.state_dict().keys() == known.keys()
 
 
 @pytest.mark.parametrize("quantization", ["none", "nf4", "int8"])
