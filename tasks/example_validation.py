@@ -21,7 +21,7 @@ from tasks.core.store.rows import ROWS, read_table, write_table
 from tasks.core.text.traits import example_traits
 from tasks.lid import step
 
-COLUMNS = ("row_id", "line", *NAMES, "question", "reply", "history", "weight", "split", "group")
+COLUMNS = ("row_id", "line", *NAMES, "question", "reply", "history", "solved", "weight", "split", "group")
 
 
 @step("example_validation", ExampleShard, libraries=("great-expectations", "pyarrow"))

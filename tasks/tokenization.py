@@ -43,6 +43,7 @@ FATES: dict[str, Fate] = {
     "empty_reply": "quarantined",
 }
 Row = Mapping[str, Any]
+OUTCOMES = {True: "solved", False: "not solved", None: ""}
 
 
 @step("tokenization", TokenShard, libraries=("transformers", "tokenizers", "great-expectations", "pyarrow"))
@@ -126,6 +127,7 @@ def _token_rows(rows: Sequence[Row], encoded: Mapping[str, list[Encoded]]) -> li
             row["weight"],
             encoded[row["row_id"]],
             _month(row["created"]),
+            OUTCOMES[row["solved"]],
         )
     ]
 

@@ -433,8 +433,8 @@ class GateSettings(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Confidence of that interval."""
     max_slice_loss: Annotated[float, Field(ge=0)] = 0.1
-    """Largest loss against the champion (the base, as long as there is none) of any language, product, length or month, in nats
-    per token; a larger one, beyond noise and of five requesters at least, keeps the challenger out."""
+    """Largest loss against the champion (the base, as long as there is none) of any language, product, length, month or outcome,
+    in nats per token; a larger one, beyond noise and of five requesters at least, keeps the challenger out."""
     min_golden: Fraction = 0.0
     """Smallest share of the golden cases that the challenger must pass; above 0, it may not pass fewer than the champion beyond
     noise either. With 0 they are only shown, but for critical ones: a challenger that fails one is kept out."""

@@ -14,7 +14,7 @@ from tasks.core.judging.statistics import Gain, paired_gain
 LENGTHS = ((128, "up to 128 tokens"), (512, "129 to 512 tokens"))
 LONGER = "over 512 tokens"
 LEAST = 5  # requesters of a slice that may decide
-KINDS = ("language", "product", "length", "month")
+KINDS = ("language", "product", "length", "month", "outcome")
 
 
 class SlicedRow(Protocol):
@@ -28,6 +28,8 @@ class SlicedRow(Protocol):
     def product(self) -> str: ...
     @property
     def month(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
     @property
     def ids(self) -> list[int]: ...
 
@@ -49,7 +51,7 @@ def slices_of(rows: Sequence[SlicedRow]) -> dict[str, frozenset[str]]:
     """Give the ids of the rows of every slice, in order; a slice that is all rows tells nothing more and is left out."""
     found: dict[tuple[int, str], set[str]] = defaultdict(set)
     for row in rows:
-        for place, word in enumerate((row.language, row.product, _length(row), row.month)):
+        for place, word in enumerate((row.language, row.product, _length(row), row.month, row.outcome)):
             if word:
                 found[place, word].add(row.row_id)
     return {

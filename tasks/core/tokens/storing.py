@@ -25,6 +25,7 @@ SCHEMA = pa.schema(
         ("prompt_length", pa.int32()),
         ("weight", pa.float32()),
         ("month", pa.string()),
+        ("outcome", pa.string()),
     ]
 )
 
@@ -33,7 +34,7 @@ SCHEMA = pa.schema(
 class TokenRow:
     """Token ids of one example with what evaluation groups by; no text. Its loss counts `weight` times.
 
-    `month` is that of its question, as YYYY-MM; empty where that is not known.
+    `month` is that of its question, as YYYY-MM, and `outcome` is `solved` or `not solved`; empty where that is not known.
     """
 
     row_id: str
@@ -44,6 +45,7 @@ class TokenRow:
     prompt_length: int
     weight: float = 1.0
     month: str = ""
+    outcome: str = ""
 
 
 def rows_of_pieces(
@@ -54,6 +56,7 @@ def rows_of_pieces(
     weight: float,
     pieces: "Sequence[Encoded]",
     month: str = "",
+    outcome: str = "",
 ) -> list[TokenRow]:
     """Give the rows of one example; a piece of a reply is named after it, as `row/2`, for no two rows share a name."""
     return [
@@ -66,6 +69,7 @@ def rows_of_pieces(
             one.prompt_length,
             weight,
             month,
+            outcome,
         )
         for one in pieces
     ]

@@ -21,6 +21,7 @@ ROWS = [
         4,
         1.0,
         "2026-07",
+        ("", "solved", "not solved")[row % 3],
     )
     for row in range(200)
 ]
@@ -47,8 +48,11 @@ def test_rows_are_sliced_by_what_is_known_of_them() -> None:
         "language: en",
         "length: over 512 tokens",
         "length: up to 128 tokens",
+        "outcome: not solved",
+        "outcome: solved",
     ]  # all rows are of one month, and no product is known
     assert len(found["language: de"]) == 50
+    assert len(found["outcome: solved"]) == 67
     assert found["language: de"] | found["language: en"] == {row.row_id for row in ROWS}
 
 
