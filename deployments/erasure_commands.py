@@ -48,6 +48,11 @@ def _lines(told: dict[str, Any], *, dry_run: bool) -> list[str]:
         lines.append(f"  {'would be' if dry_run else 'were'} rewritten: {', '.join(told['rewritten'])}")
     if told["versions"]:
         lines.append(f"  versions   trained on them, and still there: {', '.join(told['versions'])}")
+    if told["versions_unknown"]:
+        unknown = ", ".join(told["versions_unknown"])
+        lines.append(
+            f"  versions   of which nobody can say it any more, since their data left the store: {unknown}"
+        )
     lines += [f"  your log   {one['file']} still has {one['lines']:,} lines of them" for one in told["logs"]]
     lines += [f"  your log   {path} could not be read: look for yourself" for path in told["unread_logs"]]
     if told["rows_of_others_naming"]:

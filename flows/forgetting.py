@@ -1,5 +1,6 @@
 """A requester is forgotten: a tombstone first, then everything of them goes, and at last it is looked for once more."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tasks.core.erasure.evidence import Evidence, gather, seen_of_others
@@ -8,8 +9,8 @@ from tasks.core.erasure.needles import Needles, needles_of
 from tasks.core.erasure.removal import plan_removal, remove, size_of
 from tasks.core.erasure.searching import search
 from tasks.core.errors import StillHeld
-from tasks.core.registry.client import open_registry
-from tasks.core.registry.tracing import learned_from
+from tasks.core.registry.client import Version, open_registry
+from tasks.core.registry.tracing import learned_from, untraceable
 from tasks.core.settings import Settings
 from tasks.core.store.locks import alone
 from tasks.core.store.tombstones import Marked, add_tombstones, known_versions, read_tombstones
@@ -36,7 +37,8 @@ def forget_requester(settings: Settings, requester: str, *, dry_run: bool) -> di
         needles, naming = _needles(settings, found)
         hits = search(place, needles)
         plan = plan_removal(place, hits)
-        size, learned = size_of(plan), {*known_versions(before, requester), *_learned(settings, found)}
+        size, (taught, unknown) = size_of(plan), _learned(settings, found)
+        learned = {*known_versions(before, requester), *taught}
         if not dry_run:
             add_tombstones(place, _marked(found), learned)
             remove(place, plan, found, hits)
@@ -52,6 +54,7 @@ def forget_requester(settings: Settings, requester: str, *, dry_run: bool) -> di
         "rewritten": [path.relative_to(place).as_posix() for path in (*plan.rewritten, *plan.databases)],
         "bytes": size,
         "versions": sorted(learned),
+        "versions_unknown": sorted(set(unknown) - learned),
         "logs": [{"file": file, "lines": lines} for file, lines in sorted(logs.lines.items())],
         "unread_logs": sorted(logs.unread),
         "rows_of_others_naming": naming,
@@ -67,11 +70,17 @@ def _needles(settings: Settings, found: Evidence) -> tuple[Needles, int]:
     return needles.without(shared), naming
 
 
-def _learned(settings: Settings, found: Evidence) -> list[str]:
+def _learned(settings: Settings, found: Evidence) -> tuple[list[str], list[str]]:
+    """Name the versions that were trained on somebody's rows, and those of which that cannot be said any more."""
     client = open_registry(settings.workspace)
     versions = [version for name in client.model_names() for version in client.versions(name)]
     learned = learned_from(settings.workspace, versions, found.rows)
-    return [f"{one.name}/{one.version}" for one in learned]
+    unknown = [one for one in untraceable(settings.workspace, versions) if one not in learned]
+    return _named(learned), _named(unknown)
+
+
+def _named(versions: Sequence[Version]) -> list[str]:
+    return [f"{one.name}/{one.version}" for one in versions]
 
 
 def _marked(found: Evidence) -> list[Marked]:

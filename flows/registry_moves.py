@@ -4,9 +4,7 @@ import getpass
 import os
 import platform
 from typing import Any
-from uuid import UUID
 
-from flows.own_server import ADDRESS
 from tasks.core.errors import SettingsError
 from tasks.core.registry.client import CHAMPION, Version, open_registry
 from tasks.core.registry.lineage import WAITING
@@ -56,17 +54,10 @@ def roll_back_champion(settings: Settings, why: str) -> dict[str, Any]:
 
 
 def _answer_form(version: Version, event: Event, *, approved: bool) -> None:
-    """Let the run go on that waits in Prefect for this word; without its server it finds out by itself when its time is over."""
-    waiting = version.tags.get(WAITING, "")
-    if not waiting or not os.environ.get(ADDRESS):
-        return
-    said = {"promote": approved, "why": event.why, "who": event.who}
-    from prefect import get_client  # takes seconds, which a way back has not
+    if version.tags.get(WAITING) and os.environ.get("PREFECT_API_URL"):
+        from flows.approval import answer_form  # takes seconds, which a way back has not
 
-    from tasks.lid import only_shown
-
-    with only_shown(), get_client(sync_client=True) as prefect:
-        prefect.resume_flow_run(UUID(waiting), run_input=said)
+        answer_form(version.tags[WAITING], promote=approved, why=event.why, who=event.who)
 
 
 def _person() -> str:

@@ -8,8 +8,9 @@ from tasks.core.errors import DataError
 from tasks.core.files.containers import kind_of
 from tasks.core.files.cutting import cut_lines
 from tasks.core.files.finding import Source, find_sources
-from tasks.core.files.parsing import Record
 from tasks.core.files.sampling import digest_source, sample_records
+from tasks.core.files.unpacking import read_part
+from tasks.core.intake.forgetting import GONE
 from tasks.core.intake.shapes import Shape, resolve_shape
 from tasks.core.receipts import LogFile, LogShard, UnpackedLogs
 from tasks.core.settings import LogsSettings
@@ -79,7 +80,8 @@ def shaped(shards: Sequence[LogShard], logs: LogsSettings) -> tuple[ShapedShard,
     told: set[str] = set()
     for shard in shards:
         if shard.name not in shapes:
-            shapes[shard.name], sentence = resolve_shape(_sample(shard), logs, shard.name)
+            parts = [one for one in shards if one.name == shard.name]
+            shapes[shard.name], sentence = _shape_of(parts, logs)
             told.add(sentence)
     journal().notes += sorted(told)
     distinct = {shard.digest: shard for shard in shards}
@@ -90,14 +92,24 @@ def shaped(shards: Sequence[LogShard], logs: LogsSettings) -> tuple[ShapedShard,
     return tuple(ShapedShard(shard, shapes[shard.name]) for shard in ordered)
 
 
-def _sample(shard: LogShard) -> list[Record]:
-    records = sample_records(shard.path, shard.start, shard.length, shard.kind)
-    if not records:
-        raise DataError(
-            f"No record of {shard.name} is a JSON object.",
-            cure="Logs are JSON lines, JSON, CSV, TSV or Parquet; say which with logs.format.",
-        )
-    return records
+def _shape_of(parts: Sequence[LogShard], logs: LogsSettings) -> tuple[Shape, str]:
+    """Resolve the shape of a log by the first of its parts that has a record; one of which all is forgotten needs none."""
+    name = parts[0].name
+    for part in parts:
+        records = sample_records(part.path, part.start, part.length, part.kind)
+        if records:
+            return resolve_shape(records, logs, name)
+    if any(_is_veiled(part) for part in parts):
+        return Shape(kind="columns"), f"All of {name} is to be forgotten."
+    raise DataError(
+        f"No record of {name} is a JSON object.",
+        cure="Logs are JSON lines, JSON, CSV, TSV or Parquet; say which with logs.format.",
+    )
+
+
+def _is_veiled(part: LogShard) -> bool:
+    data = part.path.read_bytes()[part.start : part.start + part.length]
+    return any(record == GONE for _, _, record in read_part(data, part.kind, part.first_line))
 
 
 def _cut(source: Source) -> list[LogShard]:

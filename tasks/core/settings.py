@@ -513,6 +513,14 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _refuse_a_bar_for_what_is_not_asked(self) -> Self:
+        if self.gate.min_golden and not self.evaluation.golden:
+            raise ValueError(
+                "gate.min_golden is set and evaluation.golden is empty: name the file of cases, or set gate.min_golden=0"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _refuse_a_judge_that_cannot_be_asked(self) -> Self:
         written = max(self.evaluation.generated, self.evaluation.replies)
         if self.gate.judge and not self.judge.url:

@@ -168,16 +168,18 @@ def as_messages(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def written(folder: Path, form: str) -> list[Path]:
-    """Write the log packed, or as messages of which questions and replies are in two files."""
+    """Write the log packed, with a file that has only her rows, or as messages with questions and replies in two files."""
     read = [*(record for _, _, record in read_lines(b"".join(others(60)))), *hers()]
     rows = [
         row for row in read if isinstance(row, dict) and all(isinstance(row.get(name), str) for name in TEXTS)
     ]
     if form == "packed":
-        (folder / "logs.jsonl.gz").write_bytes(
-            gzip.compress("".join(json.dumps(one) + "\n" for one in rows).encode())
-        )
-        return [folder / "logs.jsonl.gz"]
+        mine = [one for one in rows if one["requester"] == WHO]
+        parts = {"logs.jsonl.gz": [one for one in rows if one not in mine[1:]], "hers.jsonl.gz": mine[1:]}
+        for name, part in parts.items():
+            lines = "".join(json.dumps(one) + "\n" for one in part)
+            (folder / name).write_bytes(gzip.compress(lines.encode()))
+        return [folder / name for name in parts]
     messages = as_messages(rows)
     for name, part in (("one.jsonl", messages[::2]), ("two.jsonl", messages[1::2])):
         (folder / name).write_text("".join(json.dumps(one) + "\n" for one in part), encoding="utf-8")

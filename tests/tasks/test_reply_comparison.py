@@ -266,8 +266,9 @@ def counts(wins: int, losses: int, ties: int = 0, unreadable: int = 0) -> dict[s
         (counts(6, 0), ""),
         (counts(4, 9, 20), ""),
         (counts(0, 0, 24), ""),
-        (counts(0, 0, 0, 24), "none of the judge's answers on 24 pairs could be read"),
-        (counts(0, 0, 1, 23), ""),
+        (counts(0, 0, 0, 24), "the judge's answers on 24 of 24 pairs could not be read"),
+        (counts(0, 0, 1, 23), "the judge's answers on 23 of 24 pairs could not be read"),
+        (counts(8, 0, 4, 12), ""),
         (counts(0, 0), ""),
     ],
 )

@@ -100,8 +100,8 @@ def tally(outcomes: Iterable[Outcome]) -> dict[str, int]:
 def comparison_objections(counts: Mapping[str, int], rival: str, confidence: float) -> list[str]:
     """Say what keeps a challenger out, as parts of a sentence: a judge that prefers the rival beyond noise, or was not understood."""
     wins, losses, ties, unreadable = (counts[name] for name in OUTCOMES)
-    if unreadable and not wins + losses + ties:
-        return [f"none of the judge's answers on {unreadable} pairs could be read"]
+    if unreadable > wins + losses + ties:
+        return [f"the judge's answers on {unreadable} of {sum(counts.values())} pairs could not be read"]
     p_value = sign_test(wins, losses)
     if losses > wins and p_value < 1 - confidence:
         return [

@@ -23,6 +23,7 @@ WAY = (
     "tokenization",
     "token_gathering",
     "evaluation",
+    "reply_comparison",
     "data_docs",
 )
 DIGITS = 64  # of a digest

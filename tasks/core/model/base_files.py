@@ -16,13 +16,14 @@ WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 class Place:
     """What a tensor of a file holds: these parameters of the model, one upon the other where there are several.
 
-    It may hold the rows (outputs) of one `part` of so many `parts`, and lie with its inputs first (`turned`).
+    It may hold only a `part` of their rows (outputs), counted from 0, lie with its inputs first (`turned`), and be there a
+    second time under the name of a parameter that shares its memory with the first (`again`).
     """
 
     parameters: tuple[str, ...]
     part: int = 0
-    parts: int = 1
     turned: bool = False
+    again: bool = False
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -30,20 +31,20 @@ def weight_files(folder: Path) -> list[Path]:
 
     Raises `ModelError` when there are none by the names that transformers looks for.
     """
-    if (folder / INDEX).is_file():
-        placed = json.loads((folder / INDEX).read_bytes())["weight_map"]
-        return [folder / name for name in sorted(set(placed.values()))]
-    if not (folder / WHOLE).is_file():
+    if (folder / WHOLE).is_file():
+        return [folder / WHOLE]
+    if not (folder / INDEX).is_file():
         raise ModelError(
             f"The base {folder} has neither {WHOLE} nor {INDEX}.", cure="Save it anew with transformers."
         )
-    return [folder / WHOLE]
+    placed = json.loads((folder / INDEX).read_bytes())["weight_map"]
+    return [folder / name for name in sorted(set(placed.values()))]
 
 
 def places_of(model: Any, names: Iterable[str]) -> dict[str, Place]:
-    """Say of the tensors `names` of a base's files which parameters they hold; what the model leaves out is left out.
+    """Say of the tensors `names` of a base's files which parameters, or buffers, they hold.
 
-    `model` is the base, which may be blank, with experts that are layers of their own (`unfuse_experts`).
+    What the model does not load is left out, and so is what is there twice. `model` is the base, which may be blank, with experts that are layers of their own (`unfuse_experts`).
     """
     from transformers.conversion_mapping import get_model_conversion_mapping
     from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
@@ -61,7 +62,8 @@ def places_of(model: Any, names: Iterable[str]) -> dict[str, Place]:
             place = _one_of(place, name, pattern, patterns)
         if place:
             found[name] = place
-    return found
+    once = {place.parameters for place in found.values() if not place.again}
+    return {name: place for name, place in found.items() if not (place.again and place.parameters in once)}
 
 
 def _known(model: Any) -> dict[str, Place]:
@@ -70,7 +72,8 @@ def _known(model: Any) -> dict[str, Place]:
 
     from tasks.core.model.experts import UnfusedExperts
 
-    known = {}
+    first = {id(weight): name for name, weight in model.named_parameters()}
+    known = {name: Place((name,)) for name in model.state_dict()}
     for name, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, UnfusedExperts):
             for way in ("gate_up_proj", "down_proj"):
@@ -78,8 +81,8 @@ def _known(model: Any) -> dict[str, Place]:
                 known[f"{name}.{way}"] = Place(each)
         for parameter, weight in module.named_parameters(recurse=False):
             turned = isinstance(module, Conv1D) and weight.dim() == 2
-            whole = f"{name}.{parameter}"
-            known[whole] = Place((whole,), turned=turned)
+            whole, own = f"{name}.{parameter}", first[id(weight)]
+            known[whole] = Place((own,), turned=turned, again=own != whole)
     return known
 
 
@@ -92,4 +95,4 @@ def _one_of(fused: Place, name: str, pattern: str, patterns: list[str]) -> Place
             cure="Report this as a bug, with the name of the base.",
         )
     expert = fused.parameters[int(number[1])]
-    return replace(fused, parameters=(expert,), part=patterns.index(pattern), parts=len(patterns))
+    return replace(fused, parameters=(expert,), part=patterns.index(pattern))

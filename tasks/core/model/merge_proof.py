@@ -68,8 +68,13 @@ def trained_model(
     """Give an adapter on the weights that it was trained on; `held` is the base with packed weights."""
     from tasks.core.model.quantizing import compute_in_full
 
-    loaded = load_base(held or base, quantization, double_quant=double_quant, dtype=dtype, packed=True)
+    place = "cpu" if quantization == "none" else ""  # in float32 it may have no room elsewhere
+    loaded = load_base(
+        held or base, quantization, double_quant=double_quant, dtype=dtype, packed=True, device=place
+    )
     compute_in_full(loaded.model)
+    if quantization != "nf4":
+        _with_room(loaded.model)
     quantized = {name: loaded.model.get_submodule(name) for name in loaded.quantized}
     return TrainedModel(load_adapter(loaded.model, adapter), quantized, loaded.dtype)
 

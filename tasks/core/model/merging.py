@@ -1,6 +1,6 @@
 """Merging, one file of the base after the other: memory is needed for a file and what it becomes, however large the base is.
 
-What no change concerns is copied byte for byte. Changed weights are written in float32: in bfloat16 a merged model differs
+What no change concerns is copied byte for byte, where the base's files are in the type that training held them in. Changed weights are written in float32: in bfloat16 a merged model differs
 from the trained one by 0.08 to 0.23 in its logits (the starter model), most of what quantizing the base does to them.
 """
 
@@ -68,7 +68,6 @@ def write_merged(base: Path, changes: Mapping[str, Change], target: Path, held: 
     Raises `ModelError` when a parameter that is to be changed is in no file.
     """
     import torch
-    from safetensors import safe_open
 
     from tasks.core.model.blank import blank_base, layer_count
 
@@ -76,44 +75,53 @@ def write_merged(base: Path, changes: Mapping[str, Change], target: Path, held: 
     blank = blank_base(
         base, layer_count(base), quantization="none", double_quant=False, compute=dtype, attention="auto"
     )
-    left, size = set(changes), 0
-    for path in weight_files(base):
-        with safe_open(path, framework="pt") as file:
-            places = places_of(blank, file.keys())
-            left.difference_update(*(place.parameters for place in places.values()))
-            written = _write(file, places, changes, dtype, target / path.name)
-        if not written:
-            shutil.copyfile(path, target / path.name)
-        size += (target / path.name).stat().st_size
+    files = {path: _names_in(path) for path in weight_files(base)}
+    places = places_of(blank, [name for names in files.values() for name in names])
+    left = set(changes).difference(*(place.parameters for place in places.values()))
     if left:
         raise ModelError(
             f"{len(left)} weights that were trained are in no file of the base, {min(left)} first.",
             cure="Save the base anew with transformers, and train on that.",
         )
-    if (base / INDEX).is_file():
-        index = json.loads((base / INDEX).read_bytes())
-        index["metadata"] = {**index.get("metadata", {}), "total_size": size}
+    size = sum(
+        _write(path, {name: places[name] for name in names if name in places}, changes, dtype, target)
+        for path, names in files.items()
+    )
+    if len(files) > 1:
+        told = {name: path.name for path, names in files.items() for name in names if name in places}
+        index = {"metadata": {"total_size": size}, "weight_map": told}
         (target / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
 
 
+def _names_in(path: Path) -> list[str]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return list(file.keys())
+
+
 def _write(
-    file: Any, places: Mapping[str, Place], changes: Mapping[str, Change], held: Any, target: Path
-) -> bool:
-    """Write one file of the base as it becomes; say whether it becomes another."""
+    path: Path, places: Mapping[str, Place], changes: Mapping[str, Change], held: Any, target: Path
+) -> int:
+    """Write one file of the base as it becomes, or copy it where nothing does; give the bytes of its tensors."""
+    from safetensors import safe_open
     from safetensors.torch import save_file
 
-    tensors, another = {}, False
-    for name in file.keys():  # noqa: SIM118 - it is no dict
-        tensor = file.get_tensor(name)
-        place = places.get(name)
-        if place and not changes.keys().isdisjoint(place.parameters):
-            tensors[name] = _changed(tensor, place, changes, held)
-        else:
-            tensors[name] = _as_held(tensor, held)
-        another |= tensors[name] is not tensor
-    if another:
-        save_file(tensors, target, metadata=file.metadata() or {"format": "pt"})
-    return another
+    tensors = {}
+    with safe_open(path, framework="pt") as file:
+        same = len(places) == len(file.keys())
+        for name, place in places.items():
+            tensor = file.get_tensor(name)
+            if changes.keys().isdisjoint(place.parameters):
+                tensors[name] = _as_held(tensor, held)
+            else:
+                tensors[name] = _changed(tensor, place, changes, held)
+            same &= tensors[name] is tensor
+        if same:
+            shutil.copyfile(path, target / path.name)
+        elif tensors:
+            save_file(tensors, target / path.name, metadata=file.metadata() or {"format": "pt"})
+    return sum(tensor.nbytes for tensor in tensors.values())
 
 
 def _as_held(tensor: Any, held: Any) -> Any:

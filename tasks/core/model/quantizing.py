@@ -111,21 +111,25 @@ def hold_unpacked(model: Any, compute: Any) -> None:
     if several or psutil.virtual_memory().available < ROOM * sum(packed.values()) * compute.itemsize:
         return
     for name in packed:
-        _unpack(model, name, compute)
+        _unpack(model, name, compute, model.get_submodule(name).weight.device)
     model.is_loaded_in_4bit = False
 
 
 def compute_in_full(model: Any) -> None:
     """Let a model compute in float32 with the very weights that its quantized layers hold, whatever type they were made in.
 
-    8-bit layers are unpacked, since their arithmetic rounds; 4-bit ones on a CPU where memory has room for it.
+    8-bit layers are unpacked, since their arithmetic rounds, and the model is on the CPU then; 4-bit ones stay where they are,
+    and are unpacked on a CPU where memory has room for it.
     """
-    for name, layer in list(linear_layers(model)):
+    eight = [name for name, layer in linear_layers(model) if isinstance(layer, Linear8bitLt)]
+    for name in eight:
+        _unpack(model, name, torch.float32, "cpu")
+    if eight:
+        model.is_loaded_in_8bit = False
+        model.to("cpu")
+    for _, layer in linear_layers(model):
         if isinstance(layer, Linear4bit):
             layer.compute_dtype = torch.float32
-        elif isinstance(layer, Linear8bitLt):
-            _unpack(model, name, torch.float32)
-            model.is_loaded_in_8bit = False
     model.float()
     if model.device.type == "cpu":
         hold_unpacked(model, torch.float32)
@@ -138,11 +142,11 @@ def dequantized(layer: Any) -> Any:
     return dequantize_module_weight(layer).detach().float().cpu()
 
 
-def _unpack(model: Any, name: str, compute: Any) -> None:
+def _unpack(model: Any, name: str, compute: Any, device: Any) -> None:
     layer: Any = model.get_submodule(name)
     with torch.device("meta"):
         made = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
-    made.weight = nn.Parameter(dequantized(layer).to(layer.weight.device, compute), requires_grad=False)
+    made.weight = nn.Parameter(dequantized(layer).to(device, compute), requires_grad=False)
     if layer.bias is not None:
         made.bias = layer.bias
     model.set_submodule(name, made)

@@ -42,7 +42,7 @@ class Registry(Runs):
     def register(self, name: str, run_id: str, place: str, tags: Mapping[str, str], description: str) -> int:
         """Register the model that a run holds under `place`; content that is registered already keeps its version.
 
-        Where an answer was lost, or another did the same at the same time, the later version is taken away again.
+        Where MLflow made one before, whose answer was lost, or for another at the same time, this one is taken away again.
         """
         known = self.find_content(name, tags[CONTENT_KEY])
         if known:
@@ -54,14 +54,14 @@ class Registry(Runs):
                 name, source, run_id, tags=dict(tags), description=description
             )
         first = self.find_content(name, tags[CONTENT_KEY])
-        return first.version if first else int(made.version)
+        if first is None or first.version == int(made.version):
+            return int(made.version)
+        self._drop_version(name, int(made.version))
+        return first.version
 
     def find_content(self, name: str, content_key: str) -> Version | None:
-        """Find the version with a content key; of several, the first is it, and the others go unless they have an alias."""
+        """Find the version with a content key, the first of several."""
         found = [version for version in self.versions(name) if version.tags.get(CONTENT_KEY) == content_key]
-        for later in found[:-1]:
-            if not later.aliases:
-                self._drop_version(later)
         return found[-1] if found else None
 
     def versions(self, name: str) -> list[Version]:
@@ -152,15 +152,9 @@ class Registry(Runs):
             if self._model(name):
                 self.client.delete_registered_model(name)
 
-    def _drop_version(self, version: Version) -> None:
-        from mlflow.exceptions import MlflowException
-
+    def _drop_version(self, name: str, number: int) -> None:
         with self._speaking():
-            try:
-                self.client.delete_model_version(version.name, str(version.version))
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # another took it away
-                    raise
+            self.client.delete_model_version(name, str(number))
 
     def _model(self, name: str) -> Any:
         from mlflow.exceptions import MlflowException

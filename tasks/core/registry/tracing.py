@@ -127,6 +127,16 @@ def learned_from(workspace: Path, versions: Iterable[Version], row_ids: Collecti
     return [one for one in versions if one.tags.get(EXAMPLES_DIGEST) in taught]
 
 
+def untraceable(workspace: Path, versions: Sequence[Version]) -> list[Version]:
+    """Give the versions of whose dataset something is not in the store any more: nobody can say whose rows they learned."""
+    whole = {
+        one.digest
+        for one in datasets(workspace)
+        if all((folder / ROWS).is_file() for folder in one.shards.values())
+    }
+    return [one for one in versions if one.tags.get(EXAMPLES_DIGEST) not in whole]
+
+
 def _teaches(path: Path, sought: pa.Array) -> bool:
     if not path.is_file():
         return False

@@ -21,6 +21,7 @@ WRITTEN = {
 }
 FEW = 5  # requesters of a slice, below which its figures say little
 MARKS = "\\`*_{}[]<>()#|!~"
+COUNTED = {"cpu_joules": "processors", "gpu_joules": "GPUs"}
 WATT_HOUR = 3600  # joules
 
 Metrics = Mapping[str, Mapping[str, float]]
@@ -94,8 +95,12 @@ def _limits(metrics: Metrics, slices: Sequence[Mapping[str, Any]]) -> Iterator[s
 
 def _cost(steps: Sequence[Mapping[str, float]]) -> str:
     seconds, tokens = sum(one["seconds"] for one in steps), sum(one["tokens"] for one in steps)
-    joules = [one["joules"] for one in steps if "joules" in one]
-    told = f"The steps of the training took {clock(seconds)} for {int(tokens):,} tokens"
-    if len(joules) == len(steps):
-        return f"{told}, and {sum(joules) / WATT_HOUR:,.1f} Wh of processors and GPUs."
-    return f"{told}. Energy was not measured: this machine has no counter of it that may be read."
+    told = f"The steps of the training took {clock(seconds)} for {int(tokens):,} tokens."
+    energy = [
+        f"{sum(one[name] for one in steps) / WATT_HOUR:,.1f} Wh of {words}"
+        for name, words in COUNTED.items()
+        if all(name in one for one in steps)
+    ]
+    if not energy:
+        return f"{told} Energy was not measured: there was no counter of it that could be read all the time."
+    return f"{told} They took {' and '.join(energy)}, as far as there were counters that could be read."

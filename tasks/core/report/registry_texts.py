@@ -22,7 +22,8 @@ SHOWN = (
     "gradient_norm",
     "tokens_per_second",
     "memory_mib",
-    "joules",
+    "cpu_joules",
+    "gpu_joules",
 )
 
 

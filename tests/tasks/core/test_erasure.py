@@ -3,6 +3,7 @@
 import gzip
 import html
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from markers import files_with
 from tasks.core.erasure import contents as opening
 from tasks.core.erasure.contents import Unsearchable, contents
 from tasks.core.erasure.evidence import Evidence, gather, seen_of_others
+from tasks.core.erasure.lineage import WAY
 from tasks.core.erasure.log_reading import LogFinds, known_logs, look_through
 from tasks.core.erasure.needles import Needles, is_telling, needles_of, pieces_of
 from tasks.core.erasure.removal import Plan, plan_removal, remove
@@ -37,7 +39,7 @@ from tasks.core.receipts import (
 )
 from tasks.core.registry.client import Version
 from tasks.core.registry.lineage import EXAMPLES_DIGEST
-from tasks.core.registry.tracing import learned_from
+from tasks.core.registry.tracing import learned_from, untraceable
 from tasks.core.settings import LogsSettings
 from tasks.core.store.artifacts import drafting
 from tasks.core.store.fixed_rows import FIXED, add_fixed, read_fixed
@@ -372,6 +374,19 @@ def test_the_lines_of_a_log_that_are_somebodys_are_counted_and_stay(tmp_path: Pa
     assert (tmp_path / "a.jsonl").read_text() == text
 
 
+STEPS = Path(__file__).parents[3] / "tasks"
+WITHOUT_ROWS = {
+    "assembly",
+    "base_fetching",
+    "base_quantization",
+    "champion_fetching",
+    "gating",
+    "merging",
+    "promotion",
+    "registration",
+}
+
+
 def test_the_versions_that_learned_a_row_are_told_and_not_those_judged_by_it(tmp_path: Path) -> None:
     shards = []
     for digest, split in (("1" * 64, "train"), ("2" * 64, "held_out")):
@@ -387,6 +402,18 @@ def test_the_versions_that_learned_a_row_are_told_and_not_those_judged_by_it(tmp
     ]
     assert learned_from(tmp_path, versions, {"a" * 16}) == versions[:1]
     assert learned_from(tmp_path, versions, {"b" * 16}) == []
+    assert untraceable(tmp_path, versions) == versions[2:]
+    for path in tmp_path.rglob(ROWS):
+        path.unlink()
+    assert untraceable(tmp_path, versions) == versions
+
+
+def test_every_step_can_hold_rows_or_is_known_to_hold_none() -> None:
+    found = {
+        name for path in STEPS.glob("*.py") for name in re.findall(r'@step\(\s*"(\w+)"', path.read_text())
+    }
+    assert len(found) > 15
+    assert found - set(WAY) == WITHOUT_ROWS
 
 
 def test_what_runs_read_is_known_from_their_settings(tmp_path: Path) -> None:

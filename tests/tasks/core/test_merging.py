@@ -84,6 +84,30 @@ def test_a_base_in_more_precision_than_its_training_is_merged_as_it_was_held(
         assert least <= proof.max_abs_diff < most
 
 
+def test_a_head_that_is_stored_beside_the_weights_that_it_shares_is_left_out(
+    bases: dict[str, Path], tmp_path: Path
+) -> None:
+    base = shutil.copytree(bases["llama"], tmp_path / "base")
+    tensors = load_file(base / "model.safetensors")
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
+    tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(8)
+    save_file(tensors, base / "model.safetensors", metadata={"format": "pt"})
+    model = attach(load_base(base, "none").model, LoraSettings(method="full"), seed=1)
+    for weight in trainable_parameters(model).values():
+        weight.data += 0.05 * torch.randn_like(weight)
+    save_adapter(model, tmp_path / "adapter", "base-identity")
+
+    trained = trained_model(base, tmp_path / "adapter", "none", double_quant=False, dtype="float32")
+    save_merged(base, trained, tmp_path / "adapter", tmp_path / "merged")
+    assert load_file(tmp_path / "merged" / "model.safetensors").keys() == (
+        load_file(bases["llama"] / "model.safetensors").keys()
+    )
+    proof = compare_logits(
+        reply_logits(trained.adapted, ROWS), reply_logits(load_merged(tmp_path / "merged"), ROWS)
+    )
+    assert proof.max_abs_diff < 2e-6
+
+
 def test_a_trained_weight_that_no_file_holds_is_told(sharded: Path, tmp_path: Path) -> None:
     adapter = adapter_on(sharded, tmp_path / "adapter", "down_proj")
     trained = trained_model(sharded, adapter, "none", double_quant=False, dtype="bfloat16")

@@ -78,8 +78,10 @@ def test_what_replies_were_like_is_told_where_all_wrote_some() -> None:
 
 
 def test_energy_is_told_where_every_step_has_it() -> None:
-    assert "20.0 Wh" in card(steps=[STEP | {"joules": 36_000.0}] * 2)
-    assert "not measured" in card(steps=[STEP | {"joules": 36_000.0}, STEP])
+    assert "20.0 Wh of GPUs, as far" in card(steps=[STEP | {"gpu_joules": 36_000.0}] * 2)
+    both = STEP | {"gpu_joules": 36_000.0, "cpu_joules": 3_600.0}
+    assert "2.0 Wh of processors and 20.0 Wh of GPUs" in card(steps=[both, both])
+    assert "not measured" in card(steps=[STEP | {"gpu_joules": 36_000.0}, STEP])
 
 
 def test_its_limits_are_told() -> None:
