@@ -20,7 +20,7 @@ WRITTEN = {
     "ended": ("came to an end", "{:.0%}"),
 }
 FEW = 5  # requesters of a slice, below which its figures say little
-MARKS = "\\`*_{}[]<>()#|!~"
+MARKS = "\\`*_[]<>#|"
 COUNTED = {"cpu_joules": "processors", "gpu_joules": "GPUs"}
 WATT_HOUR = 3600  # joules
 
@@ -50,7 +50,7 @@ def model_card(
     environment = Environment(  # noqa: S701 - Markdown, of numbers and of names that settings have checked
         undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
-    told = [{**one, "slice": _in_a_table(str(one["slice"]))} for one in slices]
+    told = [{**one, "slice": _as_words(str(one["slice"]))} for one in slices]
     figures = SHOWN | (WRITTEN if all("chrf" in one for one in metrics.values()) else {})
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         name=name,
@@ -65,16 +65,16 @@ def model_card(
             (who, [form.format(values[figure]) for figure, (_, form) in figures.items()])
             for who, values in metrics.items()
         ],
-        verdict=verdict,
+        verdict=_as_words(verdict),
         slices=told,
         limits=list(_limits(metrics, told)),
         cost=_cost(steps),
     )
 
 
-def _in_a_table(name: str) -> str:
-    """Write the name of a slice, which may be a product's from the logs, so that it is nothing but a word in a table."""
-    return "".join(f"\\{char}" if char in MARKS else char for char in plain(name))
+def _as_words(text: str) -> str:
+    """Write what may hold the name of a product from the logs so that it is nothing but words, also in a table."""
+    return "".join(f"\\{char}" if char in MARKS else char for char in plain(text))
 
 
 def _limits(metrics: Metrics, slices: Sequence[Mapping[str, Any]]) -> Iterator[str]:
