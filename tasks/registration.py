@@ -163,7 +163,9 @@ def _track(
     path = adapter.folder(draft.workspace) / METRICS
     steps = read_rows(path)
     began = steps[0]["time"] - steps[0]["seconds"]
-    known_as = {**tags, TRAINING_KEY: Path(adapter.path).name}
+    # of one content under one name: the package of another name's version, with its card, must not be written over
+    content = f"{tags[CONTENT_KEY]} as {registry.name}"
+    known_as = {**tags, CONTENT_KEY: content, TRAINING_KEY: Path(adapter.path).name}
     name = run_name(registry.name, began)
     run_id = client.start_run(registry.experiment, name, known_as, note=note(description), began=began)
     client.log_params(run_id, _params(adapter))

@@ -25,8 +25,8 @@ LATER = [
     "adapter_training",
     "evaluation",
     "merging",
-    "registration",
     "gating",
+    "registration",
     "promotion",
 ]
 
@@ -209,7 +209,7 @@ def test_a_critical_golden_case_keeps_a_better_model_out(
     outcome, followed = told = run_here(
         settings.model_copy(update={"evaluation": evaluation, "registry": registry})
     )
-    assert built(told) == ["evaluation", "evaluation", "registration", "gating", "promotion"]
+    assert built(told) == ["evaluation", "evaluation", "gating", "registration", "promotion"]
     assert outcome["status"] == "kept"
     assert "fails critical golden cases: greets." in outcome["reason"]
     assert [one["failed"]["challenger"] for one in outcome["golden"]] == [["must 1"], []]
