@@ -1,7 +1,10 @@
 """Packaging: a folder that MLflow serves, without pickle: the code is a file, the weights are safetensors."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import warnings
 from importlib import metadata
@@ -15,6 +18,15 @@ from tasks.core.store.keys import HOUSE, sources_of
 CODE = Path(__file__).with_name("served_model.py")
 FILES, CARD = "files.json", "README.md"
 QUESTION = "What can you help me with?"
+SELF_TEST = """
+import sys
+import pandas
+from mlflow import pyfunc
+model = pyfunc.load_model(sys.argv[1])
+replies = model.predict(pandas.DataFrame({"question": [sys.argv[2]]}), params={"max_new_tokens": 8})
+if not isinstance(replies["reply"][0], str):
+    raise TypeError("the reply is no text")
+"""
 NEEDS = (
     "mlflow",
     "torch",
@@ -106,24 +118,25 @@ def check_package(folder: Path, digest: str) -> None:
 def self_test(folder: Path) -> None:
     """Load a package as MLflow serves it, and let it answer a fixed question.
 
-    Raises `ModelError` when it does not.
+    That is done in a process of its own: MLflow puts the code that a package takes along before ours, for good.
+
+    Raises `ModelError` when it does not answer.
     """
     quiet()
-    import pandas as pd
-    from mlflow import pyfunc
-
-    try:
-        model = pyfunc.load_model(str(folder))
-        replies = model.predict(pd.DataFrame({"question": [QUESTION]}), params={"max_new_tokens": 8})
-        text = replies["reply"][0]
-    except Exception as error:
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", SELF_TEST, str(folder), QUESTION],
+        cwd=folder.parent,
+        env=kept,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        kind = done.stderr.strip().rpartition("\n")[2].partition(":")[0]
         raise ModelError(
-            f"The registered model does not answer when it is loaded back ({type(error).__name__}).",
+            f"The registered model does not answer when it is loaded back ({kind or done.returncode}).",
             cure="Look at the run's messages; it is not promoted, and the next run tries it again.",
-        ) from error
-    if not isinstance(text, str):
-        raise ModelError(
-            "The registered model answers with something that is no text.", cure="Report this as a bug."
         )
 
 
