@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.core.errors import ModelError
 from tasks.core.export.refusing import cannot_say
+from tasks.core.model.loading import load_config
 
 # How transformers names an architecture, how llama.cpp does, and whether the latter turns neighbours of a head's query and
 # key instead of halves, so that their rows have to change places.
@@ -49,15 +49,7 @@ def architecture_of(folder: Path) -> Architecture:
     Its context ends where a sliding window does: llama.cpp looks through none in these architectures, and before its end there is
     nothing to hide. Raises `ModelError` when llama.cpp would compute something else.
     """
-    from transformers import AutoConfig
-
-    try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"The configuration of {folder} cannot be read ({type(error).__name__}).",
-            cure="Restore the files of this version.",
-        ) from error
+    config = load_config(folder)
     if config.model_type not in NAMES:
         raise cannot_say(f"its architecture {config.model_type} is none of {', '.join(NAMES)}")
     name, interleaved = NAMES[config.model_type]

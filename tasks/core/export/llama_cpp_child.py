@@ -4,7 +4,6 @@ It ends its process where a file is not what it expects. The child is this file 
 """
 
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,21 +30,13 @@ def read_with_llama_cpp(
 
     Raises `TimeoutError` or `ChildProcessError` when it does not.
     """
+    from tasks.core.store.children import ask_child  # not above: the child is this file too
+
     request = {"file": str(file), "texts": list(texts), "prompts": [list(one) for one in prompts]}
-    try:
-        child = subprocess.run(
-            [sys.executable, "-P", __file__],
-            input=json.dumps(request | {"end": end, "most": most}),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise TimeoutError(f"llama.cpp took more than {PATIENCE} s") from None
-    if child.returncode:
-        raise ChildProcessError(f"llama.cpp ended with {child.returncode}")
-    return Reading(**json.loads(child.stdout.splitlines()[-1]))
+    answer = ask_child(
+        Path(__file__), request | {"end": end, "most": most}, patience=PATIENCE, doing="llama.cpp"
+    )
+    return Reading(**answer)
 
 
 def _main() -> None:

@@ -13,11 +13,10 @@ from bitsandbytes.functional import QuantState
 from bitsandbytes.nn import Int8Params, Linear4bit, Params4bit
 from torch import nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoModelForCausalLM
 
-from tasks.core.errors import ModelError
 from tasks.core.model.experts import unfuse_experts
-from tasks.core.model.loading import Quantization
+from tasks.core.model.loading import Quantization, load_config
 from tasks.core.model.quantizing import blank_layer, linear_layers
 
 BLOCK, OUTER_BLOCK = 64, 256  # weights, and constants of blocks, that share a constant (NF4)
@@ -67,14 +66,14 @@ def blank_attention(device: str) -> Iterator[None]:
 
 def layer_count(folder: Path) -> int:
     """Give how many layers a base has."""
-    return int(_config(folder).num_hidden_layers)
+    return int(load_config(folder).get_text_config().num_hidden_layers)
 
 
 def blank_base(
     folder: Path, layers: int, *, quantization: Quantization, double_quant: bool, compute: Any, attention: str
 ) -> Any:
     """Give a base with as many `layers`, blank, as it is held while training."""
-    config = _config(folder)
+    config = load_config(folder).get_text_config()
     config.num_hidden_layers = layers
     for name, value in vars(config).items():
         if isinstance(value, list) and len(value) > layers and name.startswith(("layer_", "attention_")):
@@ -99,17 +98,6 @@ def held_tensors(model: Any) -> list[torch.Tensor]:
         for part in (state, state.state2 if state and state.nested else None):
             constants += [part.absmax, part.code] if part else []
     return [*model.parameters(), *model.buffers(), *constants]
-
-
-def _config(folder: Path) -> Any:
-    try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True).get_text_config()
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"The configuration of {folder} cannot be read ({type(error).__name__}).",
-            cure="Check the folder with `freshtune doctor`.",
-        ) from error
-    return config
 
 
 def _blank_quantized(

@@ -80,6 +80,19 @@ def is_hub_id(base: str) -> bool:
     return HUB_ID.fullmatch(base) is not None and "--" not in base and ".." not in base
 
 
+def load_config(folder: Path) -> Any:
+    """Load the configuration of a base or of a merged model. Raises `ModelError` when it cannot be read."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"The configuration of {folder} cannot be read ({type(error).__name__}).",
+            cure="Check the folder with `freshtune doctor`, or restore its files.",
+        ) from error
+
+
 def load_tokenizer(folder: Path) -> Any:
     """Load a base's tokenizer; where it has no padding token, the end of sequence pads (labels are masked)."""
     from transformers import AutoTokenizer
