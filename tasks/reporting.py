@@ -50,7 +50,8 @@ from tasks.core.report.gathering import (
 )
 from tasks.core.report.page import render_page
 from tasks.core.report.summary import RunSummary
-from tasks.core.report.tables import evaluation_table, replies_text, terminal_summary
+from tasks.core.report.tables import evaluation_table
+from tasks.core.report.terminal import replies_text, terminal_summary
 from tasks.core.settings import Settings
 from tasks.core.store.artifacts import MANIFEST, drafting, find, locked
 from tasks.core.store.digests import digest_value

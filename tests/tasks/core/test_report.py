@@ -16,11 +16,10 @@ from tasks.core.report.summary import FATES, RunSummary
 from tasks.core.report.tables import (
     evaluation_table,
     headline,
-    replies_text,
     rows_table,
     summary_markdown,
-    terminal_summary,
 )
+from tasks.core.report.terminal import replies_text, terminal_summary
 from tasks.core.report.wording import clock, percent
 from tasks.core.tokens.lengths import histogram
 

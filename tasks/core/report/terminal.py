@@ -1,0 +1,145 @@
+"""The run in a terminal: what it came to in thirty lines, and the replies beside what the team wrote."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from tasks.core.report.summary import RunSummary
+from tasks.core.report.tables import (
+    comparison_line,
+    evaluation_table,
+    figure_of,
+    golden_line,
+    headline,
+    interval,
+    model_of,
+    plain,
+    rows_table,
+    word_of,
+)
+from tasks.core.report.wording import clock, percent
+
+WIDTH, LINES = 96, 30
+
+
+def terminal_summary(summary: RunSummary, report: str) -> str:
+    """Give the run as at most thirty lines of plain text, a hundred columns wide; only a longer path stays whole."""
+    lines = _block(model_of(summary), f"{word_of(summary).upper()}  ", 1) or [word_of(summary).upper()]
+    lines += _block(summary.reason, "  ", 4)
+    lines += _block(summary.error["cure"], "  ", 2) if summary.error else []
+    lines += ["", *_block(headline(summary), "  ", 2)] if headline(summary) else []
+    facts = _facts(summary)
+    lines += ["", *facts] if facts else []
+    if summary.metrics:
+        lines += ["", *_models(summary)]
+    ending = ["", f"  {_steps(summary)}", f"  report  {plain(report)}"]
+    notes = _notes(summary.warnings, LINES - len(lines) - len(ending))
+    return "\n".join([*lines, *notes, *ending]) + "\n"
+
+
+def replies_text(
+    replies: Sequence[dict[str, str]], golden: Sequence[dict[str, Any]] = (), width: int = WIDTH
+) -> str:
+    """Give replies before and after training, then those to golden cases, for the terminal of whoever may read the logs."""
+    sides = (
+        ("question", "question"),
+        ("support team", "reference"),
+        ("base", "base"),
+        ("challenger", "challenger"),
+    )
+    parts = []
+    for number, reply in enumerate(replies, 1):
+        parts.append(f"── {number} ".ljust(width, "─"))
+        for label, key in sides:
+            parts += _said(label, reply.get(key, ""), width)
+    for case in golden:
+        parts.append(f"── {case['case']} ".ljust(width, "─"))
+        parts += _said("question", case["question"], width)
+        for who, reply_text in case["reply"].items():
+            parts += _said(who, reply_text, width)
+            failed = "; ".join(f"{name}: {text}" for name, text in case["failed"][who].items())
+            parts += _said("  fails", failed, width) if failed else []
+    return "\n".join(parts)
+
+
+def _said(label: str, text: str, width: int) -> list[str]:
+    wrapped = textwrap.wrap(
+        plain(text) or "(nothing)", width, initial_indent=f"{label:<14}", subsequent_indent=" " * 14
+    )
+    return [*wrapped, ""]
+
+
+def _block(text: str, indent: str, most: int) -> list[str]:
+    """Wrap a text, cut to `most` lines: the report has it whole."""
+    return textwrap.wrap(
+        plain(text),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=" " * len(indent),
+        max_lines=most,
+        placeholder=" …",
+    )
+
+
+def _facts(summary: RunSummary) -> list[str]:
+    lines = []
+    if summary.rows:
+        lines += _block(_sum(summary), "  rows    ", 2)
+    if "train" in summary.rows:
+        train, held_out = summary.rows["train"], summary.rows.get("held_out", 0)
+        lines.append(f"          {train:,} to train on, {held_out:,} held out")
+    untold = [one for one in summary.gains.items() if not _is_told(*one, summary.reason)]
+    for who, gain in untold[:2]:
+        groups = f" ({gain['groups']:,.0f} requesters)" if "groups" in gain else ""
+        lines += _block(f"over the {who} {interval(gain)} nats per token{groups}", "  gain    ", 1)
+    lines += _block(golden_line(summary), "  golden  ", 2)
+    lines += _block(comparison_line(summary), "  judge   ", 1)
+    return lines + (_block(_merge(summary), "  merge   ", 2) if summary.merge else [])
+
+
+def _is_told(who: str, gain: dict[str, float], reason: str) -> bool:
+    return f"over the {who} {gain['mean']:+.3f}" in reason
+
+
+def _sum(summary: RunSummary) -> str:
+    total, *parts = rows_table(summary)
+    shown = [f"{part['count']:,} {part['rows']}" for part in parts if part["count"] or part["rows"] == "kept"]
+    return f"{total['count']:,} in = " + " + ".join(shown)
+
+
+def _merge(summary: RunSummary) -> str:
+    proof = summary.merge
+    place = f"into the {proof['merged_into']}" if "merged_into" in proof else f"beside the {proof['beside']}"
+    return (
+        f"logits differ by at most {proof['max_abs_diff']:.2g}, {percent(proof['greedy_match'], 2)} of tokens agree "
+        f"({place})"
+    )
+
+
+def _models(summary: RunSummary) -> list[str]:
+    table = evaluation_table(summary)
+    head = f"  {'model':<11}{'loss':>9}{'perplexity':>13}{'accuracy':>11}{'rows':>9}"
+    return [head] + [
+        f"  {row['model']:<11.11}{row['loss']:>9.3f}{figure_of(row['perplexity']):>13}"
+        f"{percent(row['token accuracy']):>11}{row['rows']:>9,}"
+        for row in table[:4]
+    ]
+
+
+def _notes(warnings: Sequence[str], room: int) -> list[str]:
+    """Give as many warnings as there is room for, and say how many are left to the report."""
+    lines: list[str] = []
+    for number, warning in enumerate(warnings):
+        note = _block(warning, "  note    ", 3)
+        rest = len(warnings) - number
+        if len(lines) + len(note) + 1 + (rest > 1) > room:
+            return ["", *lines, f"  note    {rest} more in the report"]
+        lines += note
+    return ["", *lines] if lines else []
+
+
+def _steps(summary: RunSummary) -> str:
+    cached = sum(bool(step["cached"]) for step in summary.steps)
+    return (
+        f"{len(summary.steps)} steps, {cached} from the store, in {clock(summary.seconds)} from the first on"
+    )
