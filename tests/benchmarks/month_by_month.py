@@ -1,7 +1,8 @@
 """Retrain as a team does, month after month: `python tests/benchmarks/month_by_month.py LOGS WORKSPACE OUT.json`.
 
 LOGS is a folder of monthly logs that sort by name. Each month all logs up to it are trained on, from the base anew, and the
-gate judges the challenger against the base and the champion of the months before. What it said is written down after each.
+gate judges the challenger against the base and the champion of the months before. What it said is written down after each;
+said again with the same OUT.json and workspace, it goes on with the next month.
 """
 
 import json
@@ -32,7 +33,12 @@ def main(logs: Path, workspace: Path, target: Path, recipe: str, steps: int) -> 
         "steps": steps,
         "months": [],
     }
+    if target.exists():
+        result["months"] = json.loads(target.read_bytes())["months"]
+    done = {one["month"] for one in result["months"]}
     for count, month in enumerate(months, 1):
+        if month.stem in done:
+            continue
         told = _retrain(months[:count], workspace, recipe, steps)
         result["months"].append({"month": month.stem, **told})
         target.write_text(json.dumps(result, indent=1), encoding="utf-8")
