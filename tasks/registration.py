@@ -108,12 +108,14 @@ def register_model(
     if known:
         version, run_id = known.version, known.run_id
     else:
-        description = _describe(draft.workspace, examples, base, adapter, merged, evaluations)
+        config = json.loads((base.folder(draft.workspace) / "config.json").read_bytes())
+        named = base_name(base.identity, config)
+        description = _describe(named, examples, adapter, merged, evaluations)
         run_id = _track(draft, client, adapter, evaluations, tags, registry, description)
         client.log_metrics(run_id, run_figures(examples.counts, merged.proof))
         card = model_card(
             registry.name,
-            base.identity,
+            named,
             description,
             licence=registry.licence,
             dataset=examples.digest,
@@ -137,17 +139,15 @@ def register_model(
 
 
 def _describe(
-    workspace: Path,
+    base: str,
     examples: ValidExamples,
-    base: BaseModel,
     adapter: Adapter,
     merged: MergedModel,
     evaluations: tuple[Evaluation, ...],
 ) -> str:
-    name = base_name(base.identity, json.loads((base.folder(workspace) / "config.json").read_bytes()))
     metrics: dict[str, dict[str, float]] = {one.who: one.metrics for one in evaluations}
     method = adapter.made_from["lora"]["method"]
-    return describe(method, name, examples.counts["train"], adapter.training["steps"], metrics, merged.proof)
+    return describe(method, base, examples.counts["train"], adapter.training["steps"], metrics, merged.proof)
 
 
 def _track(

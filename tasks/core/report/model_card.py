@@ -43,7 +43,7 @@ def model_card(
 ) -> str:
     """Write the card as Markdown, with the front matter that model hubs read; no text of a row is in it.
 
-    `metrics` are the held-out scores by model, `steps` the metrics of the training's steps.
+    `base` is named for people, a hub id with its revision as `id@revision`. `metrics` are the held-out scores by model, `steps` the metrics of the training's steps.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -85,7 +85,7 @@ def _limits(metrics: Metrics, slices: Sequence[Mapping[str, Any]]) -> Iterator[s
         yield f"It is worse than the model that it was compared with on {fallen}."
     few = ", ".join(str(one["slice"]) for one in slices if one["groups"] < FEW)
     if few:
-        yield f"Of {few} there were fewer than {FEW} requesters: those figures say little."
+        yield f"Fewer than {FEW} requesters, so that the figures say little: {few}."
     if challenger.get("replies") and challenger["ended"] < 1:
         yield (
             f"{percent(1 - challenger['ended'])} of its {int(challenger['replies'])} test replies did not come to an end "
