@@ -1,13 +1,11 @@
 """The runs of a workspace, as they left themselves in their folders."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import SettingsError
-
-OUTCOME = "outcome.json"
-TOLD = ("status", "reason")  # what a list of runs shows of each
+from tasks.core.store.locks import is_held
+from tasks.core.store.run_files import AT_WORK, OUTCOME, read_outcome
 
 
 def list_runs(workspace: Path) -> list[dict[str, Any]]:
@@ -37,25 +35,15 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 def _read(folder: Path) -> dict[str, Any]:
     try:
-        record = json.loads((folder / OUTCOME).read_bytes())
-    except FileNotFoundError:
-        return {
-            **_unreadable(folder),
-            "status": "unfinished",
-            "reason": "It was ended before its end; start it again.",
-        }
+        record = read_outcome(folder)
     except ValueError:
-        return _unreadable(folder)
-    if not isinstance(record, dict) or not all(isinstance(record.get(name), str) for name in TOLD):
-        return _unreadable(folder)
-    return {**record, "run_id": folder.name}
+        return _told(folder, "unreadable", f"{OUTCOME} is damaged.")
+    if record is not None:
+        return {**record, "run_id": folder.name}
+    if is_held(folder / AT_WORK):
+        return _told(folder, "running", "It is at work.")
+    return _told(folder, "unfinished", "It was ended before its end; start it again.")
 
 
-def _unreadable(folder: Path) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "run_id": folder.name,
-        "status": "unreadable",
-        "reason": f"{OUTCOME} is damaged.",
-        "run_dir": str(folder),
-    }
+def _told(folder: Path, status: str, reason: str) -> dict[str, Any]:
+    return {"schema": 1, "run_id": folder.name, "status": status, "reason": reason, "run_dir": str(folder)}

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,10 +56,19 @@ from tasks.core.settings import Settings
 from tasks.core.store.artifacts import MANIFEST, drafting, find, locked
 from tasks.core.store.digests import digest_value
 from tasks.core.store.keys import code_digest, key_of
-from tasks.core.store.locks import at_work
+from tasks.core.store.locks import at_work, exclusive
 from tasks.core.store.quarantine import TABLE, write_quarantine
 from tasks.core.store.rows import read_rows
-from tasks.core.store.run_files import DATA_DOCS, OUTCOME, RECEIPTS, REPLIES, REPORT, SAMPLES, SETTINGS
+from tasks.core.store.run_files import (
+    AT_WORK,
+    DATA_DOCS,
+    OUTCOME,
+    RECEIPTS,
+    REPLIES,
+    REPORT,
+    SAMPLES,
+    SETTINGS,
+)
 from tasks.core.store.syncing import write_whole
 from tasks.journal import Journal, journal
 
@@ -112,8 +121,9 @@ def recorded(settings: Settings) -> Iterator[Run]:
     followed = journal()
     run_id, followed.run_id = followed.run_id or new_run_id(), ""
     run = Run(settings, run_id, followed)
-    with at_work(settings.workspace):
+    with ExitStack() as held, at_work(settings.workspace):
         run.folder.mkdir(parents=True, mode=0o700)
+        held.enter_context(exclusive(run.folder / AT_WORK))
         text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         (run.folder / SETTINGS).write_text(text, encoding="utf-8")
         try:

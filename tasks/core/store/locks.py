@@ -36,6 +36,18 @@ def alone(workspace: Path) -> Iterator[None]:
         ) from None
 
 
+def is_held(path: Path) -> bool:
+    """Say whether a living process holds the lock file `path`; one that is not there is held by nobody."""
+    try:
+        with path.open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 @contextmanager
 def _held(path: Path, how: int) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
