@@ -50,6 +50,19 @@ def open_remote(url: str, name: str) -> IO[bytes]:
         return cast("IO[bytes]", io.BufferedReader(_RemoteFile(files.open(path, "rb"), name), BLOCK))
 
 
+def stamp_of(url: str) -> tuple[int, str]:
+    """Give size and version (an ETag, or a time) of the file behind a URL, as far as its owner tells them."""
+    from fsspec.core import url_to_fs
+
+    with _answering(shown_url(url)):
+        files, path = url_to_fs(url)
+        about = files.info(path)
+    version = next(
+        (about[name] for name in ("ETag", "etag", "mtime", "LastModified", "updated") if about.get(name)), ""
+    )
+    return int(about.get("size") or 0), str(version)
+
+
 def shown_url(url: str) -> str:
     """Give a URL as people may see it: without user, password, query and fragment."""
     parts = urlsplit(url)

@@ -1,0 +1,96 @@
+"""Addresses: where a workspace's own Prefect and MLflow servers are, and the credentials that open them."""
+
+import json
+import os
+import secrets
+import socket
+import tempfile
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from tasks.core.errors import SettingsError
+from tasks.core.store.syncing import write_whole
+
+SERVICES = "services"
+ADDRESSES = "addresses.json"
+CONTROL = "control.sock"
+USER = "freshtune"
+LONGEST_SOCKET = 100  # bytes; the kernel takes 107
+PATIENCE = 2.0  # seconds for the supervisor to take a connection
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the servers of a workspace listen, as `http://host:port`, and who may come in."""
+
+    prefect: str
+    mlflow: str
+    user: str
+    password: str
+
+    def environment(self) -> dict[str, str]:
+        """Give the variables with which the clients of Prefect and MLflow find their servers."""
+        return {
+            "PREFECT_API_URL": f"{self.prefect}/api",
+            "PREFECT_API_AUTH_STRING": self.credentials,
+            "PREFECT_CLIENT_MAX_RETRIES": "8",  # minutes, in which a server may be started again
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; by its silence a killed run is found out
+            "MLFLOW_TRACKING_URI": self.mlflow,
+            "MLFLOW_TRACKING_USERNAME": self.user,
+            "MLFLOW_TRACKING_PASSWORD": self.password,
+        }
+
+    @property
+    def credentials(self) -> str:
+        """Give user and password as one string."""
+        return f"{self.user}:{self.password}"
+
+
+def services_folder(workspace: Path) -> Path:
+    """Give the private folder of a workspace's services."""
+    return workspace.absolute() / SERVICES
+
+
+def read_addresses(workspace: Path) -> Addresses | None:
+    """Read where the servers were told to listen; None where none were ever started. Raises `SettingsError` when damaged."""
+    file = services_folder(workspace) / ADDRESSES
+    try:
+        return Addresses(**json.loads(file.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError):
+        raise SettingsError(
+            f"{file} is damaged.", cure="Delete it and say `freshtune up` again: credentials are made anew."
+        ) from None
+
+
+def keep_addresses(workspace: Path, prefect: str, mlflow: str) -> Addresses:
+    """Keep where the servers listen from now on; credentials are made once, and only this user can read them."""
+    known = read_addresses(workspace)
+    password = known.password if known else secrets.token_urlsafe(24)
+    kept = Addresses(prefect, mlflow, USER, password)
+    folder = services_folder(workspace)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_whole(folder / ADDRESSES, json.dumps(asdict(kept), indent=1))
+    return kept
+
+
+def control_socket(workspace: Path) -> Path:
+    """Give the path of the supervisor's socket: in the services' folder, or among temporary files where that is too long."""
+    path = services_folder(workspace) / CONTROL
+    if len(os.fsencode(path)) <= LONGEST_SOCKET:
+        return path
+    name = sha256(os.fsencode(path)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"freshtune-{os.getuid()}" / f"{name}.sock"
+
+
+def are_up(workspace: Path) -> bool:
+    """Say whether the services of a workspace are supervised now, without waiting for any of them."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(PATIENCE)
+        try:
+            line.connect(str(control_socket(workspace)))
+        except OSError:
+            return False
+    return True
