@@ -5,11 +5,17 @@ import os
 from pathlib import Path
 
 from tasks.core.errors import SettingsError
+from tasks.core.operating.addresses import are_up, read_addresses
+from tasks.core.settings import Settings
+
+HERE = "FRESHTUNE_WORKSPACE"
+PREFECT, MLFLOW = "PREFECT_API_URL", "MLFLOW_TRACKING_URI"
 
 
 def prepare(workspace: Path) -> None:
     """Keep every file under `workspace`, every library quiet, and nothing on the network but configured servers.
 
+    Configured are those that the environment names, then those of `freshtune up`, where they run in this workspace.
     Raises `SettingsError` for a workspace that is no folder or cannot be written to.
     """
     place = workspace.absolute()
@@ -22,8 +28,9 @@ def prepare(workspace: Path) -> None:
         raise SettingsError(
             f"{place} cannot be the workspace: {problem}.", cure="Give a folder of yours with --workspace."
         )
+    _use_servers(place)
     ours = {"PREFECT_LOCAL_STORAGE_PATH": f"{place}/store"}
-    if not os.environ.get("PREFECT_API_URL"):
+    if not os.environ.get(PREFECT):
         ours["PREFECT_HOME"] = f"{place}/prefect"
     os.environ.update(ours)
     for name, value in DEFAULTS.items():
@@ -31,6 +38,36 @@ def prepare(workspace: Path) -> None:
     logging.getLogger("bitsandbytes").setLevel(
         logging.ERROR
     )  # it offers a kernel from the network at every start
+
+
+def here(settings: Settings) -> Settings:
+    """Give the settings of a run with the workspace of the worker that runs it; a deployment names that of whoever made it.
+
+    Raises `SettingsError` where Prefect's results of this process would go elsewhere: nothing would ever be found again.
+    """
+    place = Path(os.environ.get(HERE) or settings.workspace)
+    results = os.environ.get("PREFECT_LOCAL_STORAGE_PATH", "")
+    if results != f"{place}/store":
+        raise SettingsError(
+            f"This process keeps results in {results or 'its home'}, and the workspace is {place}.",
+            cure=f"Start runs with `freshtune run`, or with a worker of `freshtune up` ({HERE}).",
+        )
+    return settings.model_copy(update={"workspace": place})
+
+
+def is_served() -> bool:
+    """Say whether a Prefect server is configured."""
+    return bool(os.environ.get(PREFECT))
+
+
+def _use_servers(place: Path) -> None:
+    """Let clients find the servers of `freshtune up`, each unless the environment names another."""
+    if not are_up(place) or (addresses := read_addresses(place)) is None:
+        return
+    for name, value in addresses.environment().items():
+        main = PREFECT if name.startswith("PREFECT") else MLFLOW
+        if os.environ.get(main) in {None, "", addresses.environment()[main]}:
+            os.environ[name] = value
 
 
 DEFAULTS = {

@@ -5,6 +5,7 @@ from typing import Any, cast
 from prefect import flow, runtime
 from prefect.states import Completed
 
+from flows.environment import here
 from flows.judge_adapter import judge_adapter
 from flows.prepare_data import prepare_data
 from flows.publish_model import publish_model
@@ -29,7 +30,7 @@ def _name() -> str:
 @flow(name="retrain", flow_run_name=_name, persist_result=False)
 def retrain(settings: Settings) -> dict[str, Any]:
     """Turn support logs into a judged, registered model; give the run's public figures."""
-    settings = _settled(settings)
+    settings = _settled(here(settings))
     with recorded(settings) as run:
         source, golden = find_base(settings.model), read_golden(settings.evaluation.golden)
         data = prepare_data(settings)
@@ -42,6 +43,7 @@ def retrain(settings: Settings) -> dict[str, Any]:
 @flow(name="check", flow_run_name=_name, persist_result=False)
 def check(settings: Settings) -> dict[str, Any]:
     """Run the data chapter only, up to checked examples, and report on their quality."""
+    settings = here(settings)
     with recorded(settings) as run:
         prepare_data(settings)
     return _ended(run.outcome)

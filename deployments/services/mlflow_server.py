@@ -1,0 +1,33 @@
+"""The MLflow server of a workspace, with its pages, behind the guard."""
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from deployments.services.starting import enter
+from tasks.core.registry.guarded_server import CREDENTIALS
+
+
+def serve(workspace: Path) -> None:
+    """Become `mlflow server`."""
+    addresses = enter(workspace)
+    place, folder = urlsplit(addresses.mlflow), workspace / "mlflow"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    command = [sys.executable, "-m", "mlflow", "server", "--app-name", "freshtune", "--workers", "1"]
+    places = [
+        "--backend-store-uri",
+        f"sqlite:///{folder}/mlflow.db",
+        "--artifacts-destination",
+        f"{folder}/artifacts",
+    ]
+    door = ["--host", str(place.hostname), "--port", str(place.port)]
+    environment = os.environ | {
+        CREDENTIALS: addresses.credentials,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    os.execve(sys.executable, [*command, *places, *door], environment)  # noqa: S606 - no shell is wanted
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]))

@@ -1,0 +1,80 @@
+"""The watcher of a workspace: it tells Prefect of new logs, and of runs whose process is gone."""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from deployments.services.starting import enter, wait_for_servers
+from tasks.core.errors import ServiceError
+from tasks.core.operating.addresses import services_folder
+from tasks.core.operating.log_watching import Look, logs_state, look_again
+from tasks.core.store.syncing import write_whole
+
+OFTEN = 5.0  # seconds between two looks
+SETTLED = 15.0  # seconds for which a file must have stayed as it is
+RECONCILE = 60.0  # seconds between two looks at runs
+WATCHED = "watched.json"
+logger = logging.getLogger("freshtune.watcher")
+
+
+def watch(workspace: Path) -> None:
+    """Look for new logs of every deployment that retrains, for ever; a server that is away is asked again."""
+    addresses = enter(workspace)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    wait_for_servers(addresses)
+    from flows.run_states import settle_runs
+
+    looks, reconciled = read_looks(workspace), float("-inf")
+    while True:
+        try:
+            if time.monotonic() - reconciled >= RECONCILE:
+                for told in settle_runs(workspace):
+                    logger.info("%s", told)
+                reconciled = time.monotonic()
+            looks = look_round(workspace, looks)
+        except ServiceError as error:
+            logger.warning("%s", error)
+        time.sleep(OFTEN)
+
+
+def look_round(workspace: Path, looks: Mapping[str, Look]) -> dict[str, Look]:
+    """Look once at the logs of every deployment; tell Prefect of those that are new, and keep what was told."""
+    from flows.deployed import announce_logs, watched_deployments
+
+    now = dict[str, Look]()
+    for one in watched_deployments():
+        found, is_new = look_again(looks.get(one.id), logs_state(one.logs), time.time(), SETTLED)
+        if is_new:
+            announce_logs(one)
+            logger.info("new logs for %s", one.name)
+        now[one.id] = found
+    if now != looks:
+        keep_looks(workspace, now)
+    return now
+
+
+def read_looks(workspace: Path) -> dict[str, Look]:
+    """Read what was known before this process started."""
+    try:
+        kept = json.loads((services_folder(workspace) / WATCHED).read_bytes())
+        return {name: Look(**look) for name, look in kept.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError):
+        logger.warning("%s is damaged: the logs of now count as known.", WATCHED)
+        return {}
+
+
+def keep_looks(workspace: Path, looks: Mapping[str, Look]) -> None:
+    """Keep what is known, for the next start."""
+    text = json.dumps({name: asdict(look) for name, look in looks.items()}, indent=1)
+    write_whole(services_folder(workspace) / WATCHED, text)
+
+
+if __name__ == "__main__":
+    watch(Path(sys.argv[1]))

@@ -1,0 +1,68 @@
+"""Run states: a run whose process is gone is not "Running" for ever; its page says what became of it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prefect import get_client
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Completed, Crashed
+
+from tasks.core.errors import ServiceError
+from tasks.core.report.tables import verdict
+from tasks.core.store.locks import is_held
+from tasks.core.store.run_files import AT_WORK, read_outcome
+
+KILLED = "Its process ended without a word: killed, or the machine stopped. Start it again: it goes on from what is complete."
+NEVER = "No worker brought it to its start. Start it again."
+PATIENCE = timedelta(minutes=10)  # between a worker's taking a run and its first state
+
+
+def settle_runs(workspace: Path) -> list[str]:
+    """Give every run of this workspace whose process is gone its true state; say what was done, a line each.
+
+    A run that reached its end while the server was away becomes what its folder says it is; another one has crashed. Its
+    steps end with it, so that nobody waits for what they held. Raises `ServiceError` when the server does not answer.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            return [_settle(client, run, state) for run, state in _gone(client, workspace)]
+    except httpx.TransportError as error:
+        raise ServiceError(
+            f"Prefect does not answer ({type(error).__name__}).", cure="It is asked again."
+        ) from error
+
+
+def _gone(client: SyncPrefectClient, workspace: Path) -> Iterator[tuple[FlowRun, State]]:
+    """Find the runs that cannot be what Prefect says."""
+    asked = {"state": {"type": {"any_": ["RUNNING", "PAUSED", "CANCELLING", "PENDING"]}}}
+    for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(asked)):
+        folder = workspace / "runs" / run.name.rpartition(" ")[2]
+        if run.state and run.state.is_pending():
+            if datetime.now(UTC) - run.state.timestamp > PATIENCE:
+                yield run, Crashed(message=NEVER)
+        elif folder.is_dir() and not is_held(folder / AT_WORK):
+            outcome = _outcome(folder)
+            if outcome is None or outcome["status"] == "failed":
+                yield run, Crashed(message=outcome["reason"] if outcome else KILLED)
+            else:
+                yield run, Completed(message=verdict(outcome["status"], outcome["reason"]))
+
+
+def _outcome(folder: Path) -> dict[str, Any] | None:
+    try:
+        return read_outcome(folder)
+    except ValueError:
+        return None
+
+
+def _settle(client: SyncPrefectClient, run: FlowRun, state: State) -> str:
+    asked = {"flow_run_id": {"any_": [run.id]}, "state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
+    for step in client.read_task_runs(task_run_filter=TaskRunFilter.model_validate(asked)):
+        client.set_task_run_state(step.id, Crashed(message="Its run has ended."), force=True)
+    client.set_flow_run_state(run.id, state, force=True)
+    return f"{run.name}: {state.name}"
