@@ -22,6 +22,7 @@ from tasks.core.report.tables import interval
 from tasks.core.settings import Settings
 from tasks.journal import RUNNING, StepRun, journal
 from tasks.lid import only_shown
+from tasks.notifying import notify
 
 MINUTE = 60  # seconds
 LONGEST_WHY, LONGEST_WHO = 1000, 200  # characters
@@ -56,6 +57,10 @@ def ask_person(registered: RegisteredModel, decision: Decision, settings: Settin
     client.tag_version(registered.name, registered.version, waiting)
     told = f"version {registered.version} waits for a word: the run's page in Prefect, or `freshtune promote`"
     journal().tell(StepRun(NAME, RUNNING, cached=False, seconds=0.0, told=told))
+    told = notify(
+        registered.name, "awaiting-approval", decision.reason, runtime.flow_run.name.rpartition(" ")[2]
+    )
+    journal().warnings += [told] if told else []
     form = Approval.with_initial_data(description=question(registered, decision))
     try:
         said: Approval = pause_flow_run(form, timeout=MINUTE * minutes, poll_interval=OFTEN)

@@ -4,6 +4,7 @@ from tasks.core.files.finding import find_sources
 from tasks.core.model.loading import locate_base
 from tasks.core.settings import Settings
 from tasks.golden_reading import read_golden
+from tasks.notifying import insist_on_addresses
 
 
 def look_first(settings: Settings, *, with_base: bool) -> None:
@@ -11,6 +12,7 @@ def look_first(settings: Settings, *, with_base: bool) -> None:
 
     Raises `DataError`, `ModelError` or `SettingsError`.
     """
+    insist_on_addresses()
     find_sources(settings.logs.paths)
     if with_base:
         read_golden(settings.evaluation.golden)

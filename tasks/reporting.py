@@ -71,6 +71,7 @@ from tasks.core.store.run_files import (
 )
 from tasks.core.store.syncing import write_whole
 from tasks.journal import Journal, journal
+from tasks.notifying import notify
 
 logger = logging.getLogger("freshtune")
 R = TypeVar("R", bound=Receipt)
@@ -269,6 +270,9 @@ def _leave(run: Run, summary: RunSummary) -> None:
     registered = run.find(RegisteredModel)
     if registered and summary.status != "failed":
         send_report(run.settings.workspace, registered.run_id, folder, summary)
+    problem = notify(run.settings.registry.name, summary.status, summary.reason, run.run_id)
+    if problem:
+        summary.warnings.append(problem)
     report = os.path.relpath(folder / REPORT)
     write_whole(folder / "summary.txt", terminal_summary(summary, report))
     run.outcome = {"schema": 1, **summary.to_json(), "run_dir": str(folder), "report": str(folder / REPORT)}
