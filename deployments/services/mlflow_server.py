@@ -15,15 +15,11 @@ def serve(workspace: Path) -> None:
     place, folder = urlsplit(addresses.mlflow), workspace / "mlflow"
     folder.mkdir(exist_ok=True, mode=0o700)
     command = [sys.executable, "-m", "mlflow", "server", "--app-name", "freshtune", "--workers", "1"]
-    places = [
-        "--backend-store-uri",
-        f"sqlite:///{folder}/mlflow.db",
-        "--artifacts-destination",
-        f"{folder}/artifacts",
-    ]
+    places = ["--artifacts-destination", f"{folder}/artifacts"]
     door = ["--host", str(place.hostname), "--port", str(place.port)]
     environment = os.environ | {
         CREDENTIALS: addresses.credentials,
+        "MLFLOW_BACKEND_STORE_URI": addresses.mlflow_database or f"sqlite:///{folder}/mlflow.db",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     os.execve(sys.executable, [*command, *places, *door], environment)  # noqa: S606 - no shell is wanted

@@ -21,6 +21,8 @@ def serve(workspace: Path) -> None:
         "PREFECT_UI_API_URL": "/api",
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
     }
+    if addresses.prefect_database:
+        os.environ["PREFECT_API_DATABASE_CONNECTION_URL"] = addresses.prefect_database
     import uvicorn
     from prefect.server.api.server import create_app
 

@@ -33,7 +33,6 @@ logfile_backups = 1
 pidfile = {folder}/{process}
 nodaemon = true
 silent = true
-umask = 077
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
@@ -80,6 +79,7 @@ def start_supervisor(workspace: Path) -> None:
             f"{door.parent} is another user's.", cure="Choose a shorter path for the workspace."
         )
     write_whole(folder / CONFIGURATION, _configuration(workspace))
+    (folder / LOG).touch(mode=0o600)
     with (folder / LOG).open("ab") as messages:
         process = subprocess.Popen(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(folder / CONFIGURATION)],
@@ -88,6 +88,7 @@ def start_supervisor(workspace: Path) -> None:
             stderr=messages,
             cwd=folder,
             start_new_session=True,
+            umask=0o077,
         )
     end = time.monotonic() + START
     while not are_up(workspace):

@@ -28,6 +28,9 @@ class Addresses:
     mlflow: str
     user: str
     password: str
+    prefect_database: str = ""
+    """URL, with its password, of a database elsewhere; empty is a file of the workspace."""
+    mlflow_database: str = ""
 
     def environment(self) -> dict[str, str]:
         """Give the variables with which the clients of Prefect and MLflow find their servers."""
@@ -65,11 +68,13 @@ def read_addresses(workspace: Path) -> Addresses | None:
         ) from None
 
 
-def keep_addresses(workspace: Path, prefect: str, mlflow: str) -> Addresses:
+def keep_addresses(
+    workspace: Path, prefect: str, mlflow: str, databases: tuple[str, str] = ("", "")
+) -> Addresses:
     """Keep where the servers listen from now on; credentials are made once, and only this user can read them."""
     known = read_addresses(workspace)
     password = known.password if known else secrets.token_urlsafe(24)
-    kept = Addresses(prefect, mlflow, USER, password)
+    kept = Addresses(prefect, mlflow, USER, password, *databases)
     folder = services_folder(workspace)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_whole(folder / ADDRESSES, json.dumps(asdict(kept), indent=1))
