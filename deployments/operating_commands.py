@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
-from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE, workspace_of
+from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE, of_the_registry, workspace_of
 from deployments.printing import print_result, say
 from deployments.services.starting import answers
 from deployments.services.supervising import (
@@ -29,7 +29,9 @@ from tasks.core.operating.addresses import (
     read_addresses,
     services_folder,
 )
-from tasks.core.report.wording import clock
+from tasks.core.operating.databases import databases_at, make_databases
+from tasks.core.report.wording import clock, size
+from tasks.core.settings import Settings
 
 if TYPE_CHECKING:
     from flows.deployed import Deployment
@@ -43,13 +45,21 @@ LOCAL = "127.0.0.1"
 @click.command()
 @click.option("--prefect-port", default=4200, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--mlflow-port", default=5000, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--postgres",
+    metavar="URL",
+    envvar="FRESHTUNE_POSTGRES",
+    default="",
+    help="Keep both servers' databases at this Postgres server.",
+)
 @WORKSPACE
 @JSON
-def up(prefect_port: int, mlflow_port: int, workspace: str | None, as_json: bool) -> None:
+def up(prefect_port: int, mlflow_port: int, postgres: str, workspace: str | None, as_json: bool) -> None:
     """Start the servers of Prefect and MLflow, a worker and the watcher of new logs, and keep them running.
 
     They listen on this machine only and let nobody in without the password, which is made at the first start and kept in
     services/addresses.json of the workspace. What dies is started again. Other commands find the servers by themselves.
+    A password in --postgres can be seen by others on this machine while this command runs; FRESHTUNE_POSTGRES cannot.
 
     \b
     Example:
@@ -59,7 +69,7 @@ def up(prefect_port: int, mlflow_port: int, workspace: str | None, as_json: bool
     """
     place = _prepared(workspace)
     if not are_up(place):
-        addresses = _choose_addresses(place, prefect_port, mlflow_port)
+        addresses = _choose_addresses(place, prefect_port, mlflow_port, postgres)
         say("starting; at the first start, databases are set up …")
         began = time.monotonic()
         start_supervisor(place)
@@ -148,6 +158,35 @@ def deploy(
     print_result(record, "\n".join(_deployment_lines(made)), as_json=as_json)
 
 
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Say what would go; nothing is changed.")
+@of_the_registry
+def clean(settings: Settings, dry_run: bool, as_json: bool) -> None:
+    """Remove old runs and the artifacts that only they used; the champion, the versions around it and their lineage stay.
+
+    The registry is not touched. What goes can be built again from the logs.
+
+    \b
+    Example:
+      freshtune clean --dry-run
+      freshtune clean --set retention.keep_runs=5
+    """
+    from flows.cleaning_up import clean_workspace
+
+    told = clean_workspace(settings, dry_run=dry_run)
+    print_result(told, "\n".join(_cleaning_lines(told, dry_run=dry_run)), as_json=as_json)
+
+
+def _cleaning_lines(told: dict[str, Any], *, dry_run: bool) -> list[str]:
+    kept = ", ".join(told["kept_versions"]) or "none"
+    will = "would go" if dry_run else "went"
+    gone = f"{len(told['runs'])} runs, {len(told['artifacts'])} artifacts, {len(told['leftovers'])} leftovers"
+    return [
+        f"{size(told['bytes'])} {will}: {gone}.",
+        f"Kept: the last {told['kept_runs']} runs, and the lineage of {kept}.",
+    ]
+
+
 def _prepared(workspace: str | None) -> Path:
     from flows.environment import prepare
 
@@ -156,7 +195,7 @@ def _prepared(workspace: str | None) -> Path:
     return place
 
 
-def _choose_addresses(place: Path, prefect_port: int, mlflow_port: int) -> Addresses:
+def _choose_addresses(place: Path, prefect_port: int, mlflow_port: int, postgres: str) -> Addresses:
     for name, port in (("prefect", prefect_port), ("mlflow", mlflow_port)):
         with socket.socket() as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -167,7 +206,11 @@ def _choose_addresses(place: Path, prefect_port: int, mlflow_port: int) -> Addre
                     f"Port {port} cannot be taken ({error.strerror}).",
                     cure=f"Choose another with --{name}-port.",
                 ) from None
-    return keep_addresses(place, f"http://{LOCAL}:{prefect_port}", f"http://{LOCAL}:{mlflow_port}")
+    databases = databases_at(postgres) if postgres else ("", "")
+    if postgres:
+        make_databases(postgres)
+    where = [f"http://{LOCAL}:{port}" for port in (prefect_port, mlflow_port)]
+    return keep_addresses(place, where[0], where[1], databases)
 
 
 def _wait(place: Path, addresses: Addresses) -> None:

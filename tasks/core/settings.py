@@ -454,6 +454,13 @@ class RegistrySettings(Section):
     """Licence that the model card states, as an SPDX name (`apache-2.0`); empty states none."""
 
 
+class RetentionSettings(Section):
+    """What `freshtune clean` leaves in the workspace, beside the champion, the versions around it, and their lineage."""
+
+    keep_runs: Positive = 20
+    """The last runs, with every artifact that they used."""
+
+
 WHOLE = "pissa takes singular values out of weights in full precision; set model.quantization=none, or lora.method=lora"
 SHARDED = {
     ("full", ""): "only a frozen base is shared among processes; set lora.method=lora",
@@ -489,6 +496,7 @@ class Settings(Section):
     judge: JudgeSettings = JudgeSettings()
     gate: GateSettings = GateSettings()
     registry: RegistrySettings = RegistrySettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @model_validator(mode="after")
     def _refuse_what_cannot_be_right(self) -> Self:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tasks.core.store.artifacts import manifest_receipt
+from tasks.core.store.digests import digests_in
 
 # Steps whose artifacts can hold text or ids of rows, in the order of a log's way. What comes later goes first: as long as
 # the early ones are there, a removal that was cut off finds all that it has still to do.
@@ -26,7 +26,6 @@ WAY = (
     "reply_comparison",
     "data_docs",
 )
-DIGITS = 64  # of a digest
 MIXED = "conversation_threading"  # a part of it may hold messages of every shard
 
 
@@ -108,28 +107,16 @@ def _holds(folder: Path, files: Iterable[Path]) -> bool:
 def _artifact(workspace: Path, folder: Path) -> Artifact:
     receipt = manifest_receipt(folder) or {}
     step = folder.parent.name
-    whole = Unit(folder, str(receipt.get("digest", "")), frozenset(_texts(receipt.get("made_from"))))
+    whole = Unit(folder, str(receipt.get("digest", "")), frozenset(digests_in(receipt.get("made_from"))))
     pieces = [one for one in receipt.get("parts", ()) if isinstance(one, Mapping)]
     parts = [
         Unit(
             workspace / one["path"],
             one["digest"],
-            frozenset(_texts(one["made_from"])) | (whole.made_from if step == MIXED else frozenset()),
+            frozenset(digests_in(one["made_from"])) | (whole.made_from if step == MIXED else frozenset()),
         )
         for one in pieces
         if "path" in one
     ]
     log_parts = frozenset(one["digest"] for one in pieces if "path" not in one)
     return Artifact(step, folder, whole, tuple(parts), log_parts)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Give every text in a value that can be a digest."""
-    if isinstance(value, str):
-        yield from (value,) if len(value) == DIGITS else ()
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _texts(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _texts(one)

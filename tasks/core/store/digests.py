@@ -2,8 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+DIGITS = 64  # of a digest
 
 
 def digest_bytes(data: bytes) -> str:
@@ -32,3 +35,15 @@ def digest_folder(folder: Path) -> dict[str, str]:
     """Give the digest of every file under `folder` by its relative name."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): digest_file(path) for path in files}
+
+
+def digests_in(value: Any) -> Iterator[str]:
+    """Give every text in a value of JSON that can be a digest."""
+    if isinstance(value, str):
+        yield from (value,) if len(value) == DIGITS else ()
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from digests_in(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from digests_in(one)
