@@ -10,12 +10,13 @@ from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.states import Completed, Crashed
+from prefect.states import Completed, Crashed, Failed
 
 from tasks.core.errors import ServiceError
 from tasks.core.report.tables import verdict
 from tasks.core.store.locks import is_held
 from tasks.core.store.run_files import AT_WORK, read_outcome
+from tasks.notifying import notify
 
 KILLED = "Its process ended without a word: killed, or the machine stopped. Start it again: it goes on from what is complete."
 NEVER = "No worker brought it to its start. Start it again."
@@ -47,8 +48,10 @@ def _gone(client: SyncPrefectClient, workspace: Path) -> Iterator[tuple[FlowRun,
                 yield run, Crashed(message=NEVER)
         elif folder.is_dir() and not is_held(folder / AT_WORK):
             outcome = _outcome(folder)
-            if outcome is None or outcome["status"] == "failed":
-                yield run, Crashed(message=outcome["reason"] if outcome else KILLED)
+            if outcome is None:
+                yield run, Crashed(message=KILLED)
+            elif outcome["status"] == "failed":
+                yield run, Failed(message=outcome["reason"])
             else:
                 yield run, Completed(message=verdict(outcome["status"], outcome["reason"]))
 
@@ -65,4 +68,6 @@ def _settle(client: SyncPrefectClient, run: FlowRun, state: State) -> str:
     for step in client.read_task_runs(task_run_filter=TaskRunFilter.model_validate(asked)):
         client.set_task_run_state(step.id, Crashed(message="Its run has ended."), force=True)
     client.set_flow_run_state(run.id, state, force=True)
-    return f"{run.name}: {state.name}"
+    model, _, run_id = run.name.rpartition(" ")
+    problem = notify(model, "failed", str(state.message), run_id) if state.is_crashed() else ""
+    return " ".join([f"{run.name}: {state.name}.", problem]).rstrip()
