@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from deployments.erasure_commands import forget
-from deployments.operating_commands import clean, deploy, down, status, up
+from deployments.erasure_commands import clean, forget
+from deployments.operating_commands import deploy, down, status, up, worker
 from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE, of_the_registry, workspace_of
 from deployments.printing import StepTeller, fail, keep_traceback, print_result, say, shorten
 from deployments.quarantine_commands import quarantine_group
@@ -165,7 +165,21 @@ def ask(settings: Settings, question: str, model: str, max_new_tokens: int, as_j
 
 
 cli.add_command(quarantine_group)
-for command in (up, down, status, deploy, clean, models, promote, reject, rollback, trace, export, forget):
+for command in (
+    up,
+    down,
+    status,
+    deploy,
+    worker,
+    clean,
+    models,
+    promote,
+    reject,
+    rollback,
+    trace,
+    export,
+    forget,
+):
     cli.add_command(command)
 
 

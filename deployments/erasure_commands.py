@@ -1,4 +1,4 @@
-"""Commands that remove what a person has asked to be removed."""
+"""Commands that remove: what a person has asked for, and what nobody needs any more."""
 
 from typing import Any
 
@@ -31,6 +31,35 @@ def forget(settings: Settings, requester: str, dry_run: bool, as_json: bool) -> 
 
     told = forget_requester(settings, requester, dry_run=dry_run)
     print_result(told, "\n".join(_lines(told, dry_run=dry_run)), as_json=as_json)
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Say what would go; nothing is changed.")
+@of_the_registry
+def clean(settings: Settings, dry_run: bool, as_json: bool) -> None:
+    """Remove old runs and the artifacts that only they used; the champion, the versions around it and their lineage stay.
+
+    The registry is not touched. What goes can be built again from the logs.
+
+    \b
+    Example:
+      freshtune clean --dry-run
+      freshtune clean --set retention.keep_runs=5
+    """
+    from flows.cleaning_up import clean_workspace
+
+    told = clean_workspace(settings, dry_run=dry_run)
+    print_result(told, "\n".join(_cleaning_lines(told, dry_run=dry_run)), as_json=as_json)
+
+
+def _cleaning_lines(told: dict[str, Any], *, dry_run: bool) -> list[str]:
+    kept = ", ".join(told["kept_versions"]) or "none"
+    will = "would go" if dry_run else "went"
+    gone = f"{len(told['runs'])} runs, {len(told['artifacts'])} artifacts, {len(told['leftovers'])} leftovers"
+    return [
+        f"{size(told['bytes'])} {will}: {gone}.",
+        f"Kept: the last {told['kept_runs']} runs, and the lineage of {kept}.",
+    ]
 
 
 def _lines(told: dict[str, Any], *, dry_run: bool) -> list[str]:

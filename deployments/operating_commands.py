@@ -1,5 +1,6 @@
 """Commands that keep it running: servers, worker and watcher up and down, and what runs by itself."""
 
+import os
 import socket
 import time
 from datetime import UTC, datetime
@@ -9,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
-from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE, of_the_registry, workspace_of
+from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE, workspace_of
 from deployments.printing import print_result, say
-from deployments.services.starting import answers
+from deployments.services.starting import MESSAGES, answers
 from deployments.services.supervising import (
     ServiceState,
     service_states,
     start_supervisor,
     stop_supervisor,
 )
+from deployments.services.worker import become_worker
 from deployments.settings_reading import read_settings
 from tasks.core.errors import ServiceError, SettingsError
 from tasks.core.operating.addresses import (
@@ -30,8 +32,7 @@ from tasks.core.operating.addresses import (
     services_folder,
 )
 from tasks.core.operating.databases import databases_at, make_databases
-from tasks.core.report.wording import clock, size
-from tasks.core.settings import Settings
+from tasks.core.report.wording import clock
 
 if TYPE_CHECKING:
     from flows.deployed import Deployment
@@ -43,6 +44,12 @@ LOCAL = "127.0.0.1"
 
 
 @click.command()
+@click.option(
+    "--host",
+    default=LOCAL,
+    show_default=True,
+    help="Address of this machine to listen on; others come in with the password.",
+)
 @click.option("--prefect-port", default=4200, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--mlflow-port", default=5000, show_default=True, type=click.IntRange(1, 65535))
 @click.option(
@@ -54,7 +61,9 @@ LOCAL = "127.0.0.1"
 )
 @WORKSPACE
 @JSON
-def up(prefect_port: int, mlflow_port: int, postgres: str, workspace: str | None, as_json: bool) -> None:
+def up(
+    host: str, prefect_port: int, mlflow_port: int, postgres: str, workspace: str | None, as_json: bool
+) -> None:
     """Start the servers of Prefect and MLflow, a worker and the watcher of new logs, and keep them running.
 
     They listen on this machine only and let nobody in without the password, which is made at the first start and kept in
@@ -69,7 +78,7 @@ def up(prefect_port: int, mlflow_port: int, postgres: str, workspace: str | None
     """
     place = _prepared(workspace)
     if not are_up(place):
-        addresses = _choose_addresses(place, prefect_port, mlflow_port, postgres)
+        addresses = _choose_addresses(place, host, prefect_port, mlflow_port, postgres)
         say("starting; at the first start, databases are set up …")
         began = time.monotonic()
         start_supervisor(place)
@@ -77,6 +86,30 @@ def up(prefect_port: int, mlflow_port: int, postgres: str, workspace: str | None
         say(f"up after {clock(time.monotonic() - began)}")
     _prepared(workspace)  # once more: now there are servers to be found
     _tell(place, as_json=as_json)
+
+
+@click.command()
+@WORKSPACE
+def worker(workspace: str | None) -> None:
+    """Take runs of a Prefect server on another machine; --workspace is the folder that both share.
+
+    Its addresses and credentials are read from PREFECT_API_URL, PREFECT_API_AUTH_STRING, MLFLOW_TRACKING_URI,
+    MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
+
+    \b
+    Example:
+      freshtune worker --workspace /mnt/team/freshtune
+    """
+    from flows.environment import is_served, prepare
+
+    place = workspace_of(workspace)
+    os.environ.update(MESSAGES)
+    prepare(place)
+    if not is_served():
+        raise ServiceError(
+            "No Prefect server is configured.", cure="Set PREFECT_API_URL, or say `freshtune up`."
+        )
+    become_worker(place)
 
 
 @click.command()
@@ -158,35 +191,6 @@ def deploy(
     print_result(record, "\n".join(_deployment_lines(made)), as_json=as_json)
 
 
-@click.command()
-@click.option("--dry-run", is_flag=True, help="Say what would go; nothing is changed.")
-@of_the_registry
-def clean(settings: Settings, dry_run: bool, as_json: bool) -> None:
-    """Remove old runs and the artifacts that only they used; the champion, the versions around it and their lineage stay.
-
-    The registry is not touched. What goes can be built again from the logs.
-
-    \b
-    Example:
-      freshtune clean --dry-run
-      freshtune clean --set retention.keep_runs=5
-    """
-    from flows.cleaning_up import clean_workspace
-
-    told = clean_workspace(settings, dry_run=dry_run)
-    print_result(told, "\n".join(_cleaning_lines(told, dry_run=dry_run)), as_json=as_json)
-
-
-def _cleaning_lines(told: dict[str, Any], *, dry_run: bool) -> list[str]:
-    kept = ", ".join(told["kept_versions"]) or "none"
-    will = "would go" if dry_run else "went"
-    gone = f"{len(told['runs'])} runs, {len(told['artifacts'])} artifacts, {len(told['leftovers'])} leftovers"
-    return [
-        f"{size(told['bytes'])} {will}: {gone}.",
-        f"Kept: the last {told['kept_runs']} runs, and the lineage of {kept}.",
-    ]
-
-
 def _prepared(workspace: str | None) -> Path:
     from flows.environment import prepare
 
@@ -195,21 +199,23 @@ def _prepared(workspace: str | None) -> Path:
     return place
 
 
-def _choose_addresses(place: Path, prefect_port: int, mlflow_port: int, postgres: str) -> Addresses:
+def _choose_addresses(
+    place: Path, host: str, prefect_port: int, mlflow_port: int, postgres: str
+) -> Addresses:
     for name, port in (("prefect", prefect_port), ("mlflow", mlflow_port)):
         with socket.socket() as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                tried.bind((LOCAL, port))
+                tried.bind((host, port))
             except OSError as error:
                 raise SettingsError(
-                    f"Port {port} cannot be taken ({error.strerror}).",
+                    f"Port {port} of {host} cannot be taken ({error.strerror}).",
                     cure=f"Choose another with --{name}-port.",
                 ) from None
     databases = databases_at(postgres) if postgres else ("", "")
     if postgres:
         make_databases(postgres)
-    where = [f"http://{LOCAL}:{port}" for port in (prefect_port, mlflow_port)]
+    where = [f"http://{host}:{port}" for port in (prefect_port, mlflow_port)]
     return keep_addresses(place, where[0], where[1], databases)
 
 

@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from deployments.services.starting import enter, wait_for_servers
 from flows.environment import HERE
@@ -13,12 +14,16 @@ MOST = 2  # runs at once; trainings are one at a time by their tag
 
 
 def work(workspace: Path) -> None:
-    """Become a Prefect worker once the servers answer."""
-    addresses = enter(workspace)
-    wait_for_servers(addresses)
-    environment = os.environ | {HERE: str(workspace)}
+    """Become the worker of the services of a workspace, once the servers answer."""
+    wait_for_servers(enter(workspace))
+    become_worker(workspace)
+
+
+def become_worker(workspace: Path) -> NoReturn:
+    """Become a Prefect worker of the configured server; the runs that it takes use `workspace`."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"]
     named = ["--name", platform.node(), "--limit", str(MOST)]
+    environment = os.environ | {HERE: str(workspace)}
     os.execve(sys.executable, [*command, *named], environment)  # noqa: S606 - no shell is wanted
 
 
