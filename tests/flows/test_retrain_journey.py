@@ -9,12 +9,14 @@ from journeys import Told, run_here, small_settings
 from small_judge import small_judge
 
 from flows.answering import answer_question
+from flows.cleaning_up import clean_workspace
 from flows.registry_reading import trace
 from tasks.core.comparing.pairwise import pairs_of
 from tasks.core.errors import SettingsError
 from tasks.core.receipts import Evaluation
 from tasks.core.registry.client import open_registry
-from tasks.core.settings import JudgeSettings, Settings
+from tasks.core.settings import JudgeSettings, RetentionSettings, Settings
+from tasks.core.store.locks import at_work
 from tasks.core.store.rows import read_rows, read_table
 
 DATA = ["collection", "raw_validation", "cleaning", "clean_validation"]
@@ -266,3 +268,14 @@ def test_a_judges_word_is_shown_and_decides_only_when_asked(
     assert "sk-of-the-journey" not in "".join(
         path.read_text(errors="replace") for path in Path(shown[0]["run_dir"]).glob("*.*") if path.is_file()
     )
+
+
+def test_a_cleaning_leaves_what_the_champion_came_from(settings: Settings, first: Told) -> None:
+    """Only said, not done: the workspace is shared."""
+    least = settings.model_copy(update={"retention": RetentionSettings(keep_runs=1)})
+    told = clean_workspace(least, dry_run=True)
+    assert "support-assistant 1" in told["kept_versions"]
+    came_from = {one.path for one in first[1].receipts if "store/promotion/" not in one.path}
+    assert not came_from & set(told["artifacts"])
+    with at_work(settings.workspace), pytest.raises(SettingsError, match="in progress"):
+        clean_workspace(least, dry_run=True)
