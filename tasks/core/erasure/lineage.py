@@ -24,6 +24,8 @@ WAY = (
     "token_gathering",
     "evaluation",
     "reply_comparison",
+    "question_reading",
+    "answering",
     "data_docs",
 )
 DIGITS = 64  # of a digest

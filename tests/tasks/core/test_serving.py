@@ -1,23 +1,26 @@
-"""What serving is made of: the token, replies that grow, the desk, the watch on an alias."""
+"""What serving is made of: the token, replies that grow, the desk, the watch on an alias, the rows of a file."""
 
 import asyncio
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from journeys import BASE
 
 from tasks.core.errors import ModelError, ServiceError, SettingsError
+from tasks.core.files.parsing import read_lines
 from tasks.core.model.loading import load_base, load_tokenizer
 from tasks.core.registry.client import Registry, Version
+from tasks.core.serving import questions
 from tasks.core.serving.access import FILE, VARIABLE, is_allowed, serving_token
 from tasks.core.serving.alias_watching import AliasWatch
 from tasks.core.serving.chat_requests import read_request
 from tasks.core.serving.desk import Desk
 from tasks.core.serving.growing import GrowingText
 from tasks.core.serving.opening import OpenVersion
+from tasks.core.serving.questions import Row, parts_of_rows, read_rows_of
 from tasks.core.serving.refusing import Refusal
 from tasks.core.serving.server import listen
 from tasks.core.tokens.prompts import template_source, with_template
@@ -209,3 +212,41 @@ def test_a_registry_that_is_away_is_told_once_until_it_is_back(monkeypatch: pyte
     assert [line.partition(" ")[0] for line in places.said] == ["MLflow", "MLflow", "The", "Version"]
     assert places.said[0].endswith("Version 1 goes on.")
     assert places.put == [2]
+
+
+LINES = b"""{"id": "a", "question": "How?"}
+
+{"id": 7, "question": "Why?", "more": 1}
+{"question": "Unnamed?"}
+{"id": "b"}
+{"id": "c", "question": ""}
+{"id": "d", "question": 3}
+{"id": true, "question": "x"}
+{"id": "e", "question": "cut off
+"""
+
+
+def test_every_row_of_a_file_asks_something_or_has_a_reason() -> None:
+    rows = list(read_rows_of(read_lines(LINES)))
+    assert [(row.line, row.id, row.reason) for row in rows] == [
+        (1, "a", ""),
+        (3, 7, ""),
+        (4, 4, ""),
+        (5, "b", "it has no question"),
+        (6, "c", "it has no question"),
+        (7, "d", "its question is not text"),
+        (8, 8, "its id is neither text nor a whole number"),
+        (9, 9, "the end of the object is missing"),
+    ]
+
+
+def test_parts_are_bounded_in_rows_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questions, "MOST_ROWS", 3)
+    monkeypatch.setattr(questions, "MOST_BYTES", 10)
+
+    def rows(*sizes: int) -> Iterator[Row]:
+        return (Row(line, line, "x", size=size) for line, size in enumerate(sizes, 1))
+
+    cut = list(parts_of_rows(rows(1, 1, 1, 1, 9, 2, 20, 1)))
+    assert [[row.size for row in part] for part in cut] == [[1, 1, 1], [1, 9], [2], [20], [1]]
+    assert list(parts_of_rows(rows())) == []
