@@ -12,6 +12,7 @@ from prefect import Flow, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 
+from flows.answering_files import answer_file
 from flows.own_server import ADDRESS, LOG, is_own_server
 from flows.retrain import check, retrain
 from tasks.core.errors import FreshtuneError, ServiceError
@@ -34,15 +35,22 @@ def run_check(settings: Settings, on_step: Callable[[StepRun], None]) -> dict[st
     return _run(check, settings, on_step)
 
 
-def _run(story: Flow[..., Any], settings: Settings, on_step: Callable[[StepRun], None]) -> dict[str, Any]:
+def run_answers(settings: Settings, on_step: Callable[[StepRun], None], **asked: Any) -> dict[str, Any]:
+    """Answer a file of questions here and now; give the figures. Raises what the flow raised."""
+    return _run(answer_file, settings, on_step, **asked)
+
+
+def _run(
+    story: Flow[..., Any], settings: Settings, on_step: Callable[[StepRun], None], **given: Any
+) -> dict[str, Any]:
     followed = Journal(on_step=on_step)
     token = JOURNAL.set(followed)
-    if is_own_server(os.environ.get(ADDRESS, "")):
+    if is_own_server(os.environ.get(ADDRESS, "")) and story is not answer_file:
         Thread(target=load_early, daemon=True).start()  # the server's start leaves a core idle for seconds
     try:
         if away := _prefect_away():
             raise full_disk(settings.workspace) or away
-        state = cast("State[Any]", story(settings, return_state=True))
+        state = cast("State[Any]", story(settings, **given, return_state=True))
         if state.state_details.flow_run_id:
             with only_shown():
                 _drain(state.state_details.flow_run_id, len(followed.steps))

@@ -1,5 +1,6 @@
 """A tiny Llama with its own tokenizer, made from a configuration in a second; for tests that need a real base."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -55,16 +56,28 @@ def make_base(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def packaged(folder: Path) -> Path:
-    """Package a tiny model in `folder`, as a registration does, and give the package."""
+def packaged(folder: Path, base: Path | None = None, template: str = "instruction") -> Path:
+    """Package a tiny model, or a copy of `base`, in `folder`, as a registration does, and give the package."""
     from tasks.core.model.loading import load_tokenizer
     from tasks.core.registry.packaging import package
     from tasks.core.tokens.prompts import template_source, with_template
 
-    merged = make_base(folder / "model")
+    merged = make_base(folder / "model") if base is None else shutil.copytree(base, folder / "model")
     tokenizer = load_tokenizer(merged)
-    with_template(tokenizer, template_source("instruction", tokenizer)).save_pretrained(merged)
+    with_template(tokenizer, template_source(template, tokenizer)).save_pretrained(merged)
     (folder / "adapter").mkdir()
     (folder / "adapter" / "adapter_config.json").write_text("{}")
     package(folder / "packed", merged, folder / "adapter", "# A tiny model\n")
     return folder / "packed"
+
+
+def register(place: Path, packed: Path, content: str, name: str = "support-assistant") -> int:
+    """Register a package in the workspace `place`, and give its version."""
+    from tasks.core.registry.client import open_registry
+    from tasks.core.registry.packaging import files_digest
+
+    client = open_registry(place)
+    tags = {"freshtune.content_key": content, "freshtune.files_digest": files_digest(packed)}
+    run = client.start_run("freshtune", "run", tags)
+    client.log_files(run, packed, "model")
+    return client.register(name, run, "model", tags, "")

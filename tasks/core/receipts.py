@@ -3,6 +3,7 @@
 LogFile → (UnpackedLogs →) LogShard → (MessageRows → Threads →) RawLogs → ValidLogs → CleanLogs → ValidCleanLogs
 ValidCleanLogs → Formation of Verdicts → ExampleShard → ValidExamples → TokenShard → TokenRows
 BaseSource → BaseModel → Adapter → Evaluation (→ ComparedReplies), MergedModel → RegisteredModel, Decision → Promotion
+LogFile → Questions → AnsweredPart
 """
 
 from hashlib import sha256
@@ -133,6 +134,18 @@ class Rival(Record):
     base_digest: str
     unfit: str = ""
     """Why it cannot be compared with the challenger row by row; empty when it can."""
+
+
+class AskedVersion(Record):
+    """The registered version that a file of questions is asked; what it holds is in cache keys, its number is not."""
+
+    name: str
+    number: int
+    files_digest: str
+
+    def in_key(self) -> Any:
+        """Give the digest of its files."""
+        return {"AskedVersion": self.files_digest}
 
 
 class Answer(Record):
@@ -303,3 +316,20 @@ class Promotion(Receipt):
     version: int
     replaced: int
     reason: str
+
+
+class QuestionPart(Receipt):
+    """Some rows of a file of questions, in its order; those that ask nothing are `quarantined`."""
+
+
+class Questions(Receipt):
+    """A file of questions, in parts."""
+
+    parts: tuple[QuestionPart, ...]
+
+
+class AnsweredPart(Receipt):
+    """The replies to a part of the questions; rows that cannot be asked are `quarantined`."""
+
+    prompt_tokens: int
+    reply_tokens: int

@@ -24,6 +24,8 @@ WAY = (
     "token_gathering",
     "evaluation",
     "reply_comparison",
+    "question_reading",
+    "answering",
     "data_docs",
 )
 MIXED = "conversation_threading"  # a part of it may hold messages of every shard

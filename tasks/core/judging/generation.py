@@ -1,16 +1,19 @@
 """Generation: replies to rendered prompts, one alone or many side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+Heed = Callable[[list[int]], bool]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model said, without the prompt, and whether it came to an end by itself."""
+    """What a model said, without the prompt, whether it came to an end by itself, and in how many tokens, with that end."""
 
     text: str
     stopped: bool
+    tokens: int = 0
 
 
 def answer(
@@ -21,16 +24,22 @@ def answer(
     temperature: float = 0.0,
     top_p: float = 1.0,
     seed: int = 0,
+    heed: Heed | None = None,
 ) -> Reply:
-    """Generate the reply to `prompt_ids`, greedily when `temperature` is 0."""
+    """Generate the reply to `prompt_ids`, greedily when `temperature` is 0.
+
+    `heed` is shown the ids of the reply after each token, and says whether it shall end there.
+    """
     import torch
 
     torch.manual_seed(seed)
-    sampling = (
+    sampling: dict[str, Any] = (
         {"do_sample": True, "temperature": temperature, "top_p": top_p}
         if temperature
         else {"do_sample": False}
     )
+    if heed:
+        sampling["stopping_criteria"] = [_asking(heed, len(prompt_ids))]
     (reply,) = _generate(model, tokenizer, [prompt_ids], max_new_tokens, sampling)
     return reply
 
@@ -53,6 +62,16 @@ def answer_all(
         )
         replies |= dict(zip(batch, told, strict=True))
     return [replies[one] for one in range(len(prompts))]
+
+
+def _asking(heed: Heed, width: int) -> Callable[..., Any]:
+    """Give a stopping criterion of transformers that asks `heed`; it sees [1, time] and says [1]."""
+    import torch
+
+    def ended(ids: Any, _scores: Any, **_: Any) -> Any:
+        return torch.tensor([heed(ids[0, width:].tolist())], device=ids.device)
+
+    return ended
 
 
 def _generate(
@@ -79,5 +98,9 @@ def _generate(
         )
     said = whole[:, width:]
     texts = tokenizer.batch_decode(said, skip_special_tokens=True)
-    ended = (said == tokenizer.eos_token_id).any(1).tolist()
-    return [Reply(str(text).strip(), stopped) for text, stopped in zip(texts, ended, strict=True)]
+    ends = said == tokenizer.eos_token_id
+    ended, first = ends.any(1).tolist(), ends.int().argmax(1).tolist()
+    return [
+        Reply(str(text).strip(), stopped, place + 1 if stopped else said.shape[1])
+        for text, stopped, place in zip(texts, ended, first, strict=True)
+    ]

@@ -3,20 +3,26 @@
 Each registered version takes this module along, with those that it imports, so that what serves it does the same.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from tasks.core.normalizing.normalization import neutralize_markers, normalize_text
-from tasks.core.tokens.prompts import encode, has_control_token, render_prompt
+from tasks.core.tokens.prompts import Turn, encode, has_control_token, render_prompt
 
 
-def prompt_ids(tokenizer: Any, question: str) -> list[int]:
-    """Give the token ids after which the reply to `question` begins.
+def prompt_ids(tokenizer: Any, question: str, history: Sequence[Turn] = ()) -> list[int]:
+    """Give the token ids after which the reply to `question`, asked after the turns of `history`, begins.
 
-    Raises `ValueError`, without a word of the question, for one of which nothing is left or that holds a control token.
+    Raises `ValueError`, without a word of the text, for one of which nothing is left or that holds a control token.
     """
-    text = neutralize_markers(normalize_text(question))
+    turns = [{**turn, "text": _clean(tokenizer, turn["text"])} for turn in history]
+    return encode(tokenizer, render_prompt(tokenizer, _clean(tokenizer, question), turns))
+
+
+def _clean(tokenizer: Any, said: str) -> str:
+    text = neutralize_markers(normalize_text(said))
     if not text:
         raise ValueError("is empty")
     if has_control_token(tokenizer, text):
         raise ValueError("holds a control token of this base")
-    return encode(tokenizer, render_prompt(tokenizer, text))
+    return text

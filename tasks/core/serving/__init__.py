@@ -1,0 +1,1 @@
+"""Serving: a registered version behind an OpenAI-compatible address."""
