@@ -1,4 +1,4 @@
-"""The whole story: prepare → train → judge → publish."""
+"""The whole story: prepare → weigh → train → judge → publish."""
 
 from typing import Any, cast
 
@@ -10,6 +10,7 @@ from flows.judge_adapter import judge_adapter
 from flows.prepare_data import prepare_data
 from flows.publish_model import publish_model
 from flows.train_adapter import train_adapter
+from flows.weigh_training import is_worth_training
 from tasks.base_fetching import find_base
 from tasks.core.model.devices import settled_dtype
 from tasks.core.report.tables import verdict
@@ -29,14 +30,15 @@ def _name() -> str:
 
 @flow(name="retrain", flow_run_name=_name, persist_result=False)
 def retrain(settings: Settings) -> dict[str, Any]:
-    """Turn support logs into a judged, registered model; give the run's public figures."""
+    """Turn support logs into a judged, registered model, if that is worth it; give the run's public figures."""
     settings = _settled(here(settings))
     with recorded(settings) as run:
         source, golden = find_base(settings.model), read_golden(settings.evaluation.golden)
         data = prepare_data(settings)
-        trained = train_adapter(data, source, settings)
-        judged = judge_adapter(trained, data.suites["predictions"], golden, settings)
-        publish_model(data, trained, judged, settings)
+        if is_worth_training(data.examples, source, settings):
+            trained = train_adapter(data, source, settings)
+            judged = judge_adapter(trained, data.suites["predictions"], golden, settings)
+            publish_model(data, trained, judged, settings)
     return _ended(run.outcome)
 
 

@@ -28,6 +28,7 @@ from tasks.core.receipts import (
     Receipt,
     RegisteredModel,
     ValidExamples,
+    Worth,
 )
 from tasks.core.registry.client import CHAMPION, open_registry
 from tasks.core.report.figures import loss_curve
@@ -45,6 +46,7 @@ from tasks.core.report.gathering import (
     gather_replies,
     gather_samples,
     gather_training,
+    gather_worth,
     read_scores,
     without_validation,
 )
@@ -150,7 +152,9 @@ def _leave_failed(run: Run, kind: str, message: str, cure: str, exit_code: int) 
 
 def _verdict(run: Run) -> tuple[str, str]:
     """Say how the run ended, and why."""
-    promotion = run.find(Promotion)
+    promotion, worth = run.find(Promotion), run.find(Worth)
+    if worth and not worth.train:
+        return "skipped", worth.reason
     if promotion is None:
         examples = run.find(ValidExamples)
         return "checked", f"{examples.counts['kept'] if examples else 0:,} examples are ready to train on."
@@ -180,6 +184,7 @@ def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None)
         redaction=read_scores(),
         lengths=gather_lengths(receipts, place),
         notes=_notes(run),
+        worth=gather_worth(receipts),
         steps=[{name: getattr(step, name) for name in TOLD} for step in run.journal.steps],
         model=_model(run),
         metrics={one.who: one.metrics for one in receipts if isinstance(one, Evaluation)},

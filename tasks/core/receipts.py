@@ -1,7 +1,7 @@
 """What travels between tasks: small frozen records that say where an artifact is and what it holds.
 
 LogFile → (UnpackedLogs →) LogShard → (MessageRows → Threads →) RawLogs → ValidLogs → CleanLogs → ValidCleanLogs
-ValidCleanLogs → Formation of Verdicts → ExampleShard → ValidExamples → TokenShard → TokenRows
+ValidCleanLogs → Formation of Verdicts → ExampleShard → ValidExamples (→ Worth) → TokenShard → TokenRows
 BaseSource → BaseModel → Adapter → Evaluation (→ ComparedReplies), MergedModel → RegisteredModel, Decision → Promotion
 LogFile → Questions → AnsweredPart
 """
@@ -148,6 +148,23 @@ class AskedVersion(Record):
         return {"AskedVersion": self.files_digest}
 
 
+class Standing(Record):
+    """How things stand before a training, as far as it decides: no day and no count that settles nothing is in it."""
+
+    version: int
+    """The champion; 0 when there is none."""
+    dataset: str = ""
+    """Digest of the examples that it was trained on."""
+    at_hand: bool = False
+    """They are in this workspace's store."""
+    other_base: bool = False
+    """It stands on another base than this run's."""
+    overdue: bool = False
+    """It is older than the settings allow."""
+    spent: int = 0
+    """Trainings of late, where the budget allows no more; else 0."""
+
+
 class Answer(Record):
     """What a person said of a challenger that waited for a word."""
 
@@ -239,6 +256,18 @@ class ValidExamples(Receipt):
     """All examples: distinct conversations, each in the training or the held-out part."""
 
     shards: tuple[ExampleShard, ...]
+
+
+class Worth(Receipt):
+    """Whether today's examples are worth a training, and why; `drift` is by trait, in bits, with its p-value.
+
+    `counts`, of rows, are empty where the champion's are not known: `training_rows` are today's, `new` of them were none of
+    the champion's, `gone` of the champion's are none of today's; `repeats` of what `came` since equal or nearly equal others.
+    """
+
+    train: bool
+    reason: str
+    drift: dict[str, dict[str, float]] = {}
 
 
 class TokenShard(Receipt):

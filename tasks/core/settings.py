@@ -373,6 +373,33 @@ class TrainingSettings(Section):
     """Longest training time before the child is stopped."""
 
 
+class WorthSettings(Section):
+    """When a training is worth it; a run in which it is not ends as `skipped` before anything is trained.
+
+    Without a least number or share and without a budget, nothing is asked, and whatever there is is trained on.
+    """
+
+    min_new_rows: Annotated[int, Field(ge=0)] = 0
+    """Fewest training rows that the champion was not trained on; 0 asks for none."""
+    min_new_share: Fraction = 0.0
+    """Smallest share of today's training rows that these are; 0 asks for none."""
+    max_days: Annotated[float, Field(ge=0)] = 0
+    """Days after which a champion is old, and less that is new will do; 0 is never."""
+    min_drift: Fraction = 0.0
+    """Less that is new will do, too, where it differs from the champion's rows by more than this: the Jensen-Shannon divergence of
+    language, product or length, in bits from 0 to 1, if it is beyond chance (p < 0.01); 0 never looks at it."""
+    max_trainings: Annotated[int, Field(ge=0)] = 0
+    """Most trainings that this workspace ends within `budget_days`, beyond which none is begun, whatever is new; those of today's
+    own data do not count. 0 is no limit."""
+    budget_days: Annotated[float, Field(gt=0)] = 7
+    """Days that `max_trainings` is for."""
+
+    @property
+    def asks(self) -> bool:
+        """Say whether anything is asked of a training."""
+        return bool(self.min_new_rows or self.min_new_share or self.max_trainings)
+
+
 class EvaluationSettings(Section):
     """How models are compared."""
 
@@ -492,6 +519,7 @@ class Settings(Section):
     model: ModelSettings = ModelSettings()
     lora: LoraSettings = LoraSettings()
     training: TrainingSettings = TrainingSettings()
+    worth: WorthSettings = WorthSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     judge: JudgeSettings = JudgeSettings()
     gate: GateSettings = GateSettings()

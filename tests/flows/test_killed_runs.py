@@ -109,6 +109,35 @@ def test_two_runs_at_once_build_each_artifact_once(arguments: list[str], fresh_w
     assert sorted(built) == sorted([step["name"] for step in told[0]["steps"]])
 
 
+def test_starts_of_one_slot_at_once_are_one_training(arguments: list[str], fresh_workspace: Path) -> None:
+    words = [*arguments, "--set", "worth.min_new_rows=1", "--workspace", str(fresh_workspace)]
+    starts = [
+        subprocess.Popen(
+            [sys.executable, "-m", "deployments.cli", *words],
+            cwd=ROOT,
+            env=plain_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    told = [outcome_of(subprocess.CompletedProcess([], one.wait(), *one.communicate())) for one in starts]
+    trained = [
+        step["cached"] for outcome in told for step in outcome["steps"] if step["name"] == "adapter_training"
+    ]
+    assert trained.count(False) == 1
+    assert {one["status"] for one in told} <= {"promoted", "skipped"}
+    assert [one["status"] for one in told].count("promoted") == 1
+    assert len(list((fresh_workspace / "store" / "adapter_training").iterdir())) == 1
+    assert freshtune("models", "--json", workspace=fresh_workspace).stdout.count('"version"') == 1
+
+    late = outcome_of(freshtune(*words))
+    assert late["status"] == "skipped"
+    assert late["reason"].startswith("Skip, because none of ")
+    assert "adapter_training" not in {step["name"] for step in late["steps"]}
+
+
 def test_a_full_disk_leaves_nothing_half_written(
     arguments: list[str], migrated: Path, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tasks import announcing, reporting
 from tasks.core.errors import ServiceError
-from tasks.core.receipts import Adapter, BaseModel, Decision, Promotion, RegisteredModel
+from tasks.core.receipts import Adapter, BaseModel, Decision, Promotion, RegisteredModel, Worth
 from tasks.core.report.summary import RunSummary
 from tasks.core.settings import Settings
 from tasks.journal import JOURNAL, Journal, StepRun
@@ -54,6 +54,17 @@ def test_the_verdict_is_that_of_the_promotion(
     followed.receipts += made
     followed.steps.append(StepRun("promotion", "Completed", cached, 0.1))
     assert _verdict(Run(Settings(workspace=tmp_path), "run", followed)) == (status, reason)
+
+
+def test_a_training_that_is_not_worth_it_is_skipped_with_its_reason(
+    tmp_path: Path, followed: Journal
+) -> None:
+    run = Run(Settings(workspace=tmp_path), "run", followed)
+    followed.receipts.append(Worth(path="w", digest="w", train=False, reason="Skip, because."))
+    assert _verdict(run) == ("skipped", "Skip, because.")
+    followed.receipts[:] = [Worth(path="w", digest="w", train=True, reason="Train."), *receipts()]
+    followed.steps.append(StepRun("promotion", "Completed", cached=False, seconds=0.1))
+    assert _verdict(run) == ("promoted", "It is better.")
 
 
 def test_what_was_noted_in_training_is_a_warning_of_every_run_with_that_adapter(

@@ -26,7 +26,7 @@ from tasks.core.registry.lineage import (
     QUANTIZATION,
     TOKENS_DIGEST,
 )
-from tasks.core.store.artifacts import manifest_receipt
+from tasks.core.store.artifacts import stored_receipts
 from tasks.core.store.rows import ROWS, read_table
 
 DIGESTS = {
@@ -75,7 +75,7 @@ def datasets(workspace: Path) -> list[Dataset]:
             receipt["counts"],
             {shard["digest"]: workspace / shard["path"] for shard in receipt["shards"]},
         )
-        for receipt in _receipts(workspace / "store" / "assembly")
+        for receipt in stored_receipts(workspace, "assembly")
     ]
 
 
@@ -152,13 +152,6 @@ def _rows_in(folder: Path, sought: Mapping[str, str]) -> Iterator[dict[str, Any]
     for name, value in sought.items():
         table = table.filter(pc.equal(table[name], value))
     yield from table.to_pylist()
-
-
-def _receipts(folder: Path) -> Iterator[dict[str, Any]]:
-    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
-        receipt = manifest_receipt(place)
-        if receipt is not None:
-            yield receipt
 
 
 def _runs(workspace: Path, number: int) -> list[str]:

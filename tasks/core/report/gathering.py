@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 from tasks.core import privacy
 from tasks.core.fitting.plan import METRICS
 from tasks.core.judging.golden_cases import GOLDEN, CaseResult, read_results
-from tasks.core.receipts import Adapter, ComparedReplies, Evaluation, RawLogs, Receipt, Threads, TokenRows
+from tasks.core.receipts import (
+    Adapter,
+    ComparedReplies,
+    Evaluation,
+    RawLogs,
+    Receipt,
+    Threads,
+    TokenRows,
+    Worth,
+)
 from tasks.core.store.ledger import add_counts
 from tasks.core.store.quarantine import read_columns
 from tasks.core.store.rows import read_rows
@@ -63,6 +72,12 @@ def gather_lengths(receipts: Receipts, workspace: Path) -> dict[str, Any]:
     """Give the histogram of the examples' lengths, if the run came so far."""
     rows = first_of(receipts, TokenRows)
     return dict(json.loads((rows.folder(workspace) / LENGTHS).read_bytes())) if rows else {}
+
+
+def gather_worth(receipts: Receipts) -> dict[str, Any]:
+    """Give why it was worth a training, or was not, with what is new; nothing where the settings did not ask."""
+    worth = first_of(receipts, Worth)
+    return worth.model_dump(include={"train", "reason", "drift"}) | worth.counts if worth else {}
 
 
 def gather_training(receipts: Receipts, workspace: Path) -> dict[str, Any]:

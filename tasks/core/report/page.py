@@ -20,6 +20,7 @@ from tasks.core.report.tables import (
     golden_table,
     headline,
     interval,
+    news_line,
     replies_table,
 )
 from tasks.core.report.wording import clock, percent, size, spoken, value_of
@@ -49,6 +50,8 @@ def render_page(summary: RunSummary, loss_png: bytes | None, docs: str = "") -> 
         word=WORDS.get(summary.status, summary.status),
         headline=headline(summary),
         tiles=_tiles(summary),
+        news=_news(summary.worth),
+        news_line=news_line(summary),
         models=evaluation_table(summary),
         gains=_gains(summary),
         written=replies_table(summary),
@@ -135,6 +138,23 @@ def _gain_note(summary: RunSummary) -> str:
     share = f"{100 * confidence:g} % " if confidence else ""
     count = f" ({groups:,.0f} of them)" if groups else ""
     return f"Each bar is the {share}interval over requesters, each left out once{count}; the dashed line is no gain."
+
+
+def _news(worth: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Word what is new since the champion, as far as that is known; a drift says when it may be chance."""
+    names = {
+        "training_rows": "training rows today",
+        "new": "new since the champion",
+        "gone": "of the champion's, gone",
+        "came": "rows that came since",
+        "repeats": "of those, repeats",
+    }
+    counts = [(name, NUMBER(worth[key])) for key, name in names.items() if key in worth]
+    drift = [
+        (f"drift of {trait}", f"{one['bits']:.3f} bits (p = {one['p_value']:.2g})")
+        for trait, one in worth.get("drift", {}).items()
+    ]
+    return [*counts, *drift]
 
 
 def _facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:

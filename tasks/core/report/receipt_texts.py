@@ -26,7 +26,7 @@ def counts_sentence(counts: Mapping[str, int]) -> str:
 
 def receipt_markdown(step: str, part: str, receipt: Receipt) -> str:
     """Give a receipt as markdown: what it says in words, its counts, and at the end all of it as JSON."""
-    said = counts_sentence(receipt.counts)
+    said = str(getattr(receipt, "reason", "")).removesuffix(".") or counts_sentence(receipt.counts)
     parts = [
         f"**{title_of(step, part)}**" + (f": {said}." if said else f" made `{receipt.digest[:DIGEST]}`."),
         _table([{"rows": spoken(name), "count": f"{count:,}"} for name, count in receipt.counts.items()]),

@@ -36,6 +36,8 @@ class RunSummary:
     """Histogram of the examples' lengths in tokens: `max_length`, `rows`, `tokens`, `longest`, `over`, `bins`."""
     notes: list[str] = field(default_factory=list)
     """What was found out on the way, such as the shape of the logs."""
+    worth: dict[str, Any] = field(default_factory=dict)
+    """Where it was asked, whether to `train` and the `reason`; of rows `training_rows`, `new`, `gone`, `came`, `repeats`; `drift`."""
     steps: list[dict[str, Any]] = field(default_factory=list)
     """In order: `name`, `state`, `cached`, `seconds`; a step comes once for each shard."""
     model: dict[str, Any] = field(default_factory=dict)

@@ -107,6 +107,12 @@ def comparison_line(summary: RunSummary) -> str:
     return f"{counts} against the {told['rival']} (p = {told['p_value']:.3f}), says {told['judge']}"
 
 
+def news_line(summary: RunSummary) -> str:
+    """Say why it was worth a training; empty where that was not asked, or is what the run's own reason says."""
+    reason = str(summary.worth.get("reason", ""))
+    return "" if reason == summary.reason else reason
+
+
 def headline(summary: RunSummary) -> str:
     """Say by how much the held-out loss fell, in one sentence; empty without both figures."""
     base, challenger = summary.metrics.get("base"), summary.metrics.get("challenger")
@@ -151,7 +157,7 @@ def summary_markdown(summary: RunSummary) -> str:
     """Give the run as markdown, without any text from the logs."""
     parts = [f"# {word_of(summary).capitalize()}", summary.reason]
     parts += [summary.error["cure"]] if summary.error else []
-    parts += [headline(summary), model_of(summary)]
+    parts += [news_line(summary), headline(summary), model_of(summary)]
     if summary.rows:
         parts.append(_markdown(rows_table(summary)))
     if summary.metrics:

@@ -182,6 +182,15 @@ def manifest_receipt(folder: Path) -> dict[str, Any] | None:
     return receipt if isinstance(receipt, dict) else None
 
 
+def stored_receipts(workspace: Path, step: str) -> Iterator[dict[str, Any]]:
+    """Give the receipts of all artifacts of a step that are in the store."""
+    folder = workspace / "store" / step
+    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
+        receipt = manifest_receipt(place)
+        if receipt is not None:
+            yield receipt
+
+
 def set_aside(workspace: Path, folder: Path) -> Path:
     """Move a folder out of the store into `damaged/`, keeping it for a look."""
     place = workspace / "damaged"

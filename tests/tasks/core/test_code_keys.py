@@ -21,6 +21,7 @@ STEPS = [
     "formation",
     "example_validation",
     "assembly",
+    "weighing",
     "tokenization",
     "token_gathering",
     "base_fetching",

@@ -384,6 +384,7 @@ WITHOUT_ROWS = {
     "merging",
     "promotion",
     "registration",
+    "weighing",
 }
 
 

@@ -122,6 +122,14 @@ def full_run(**changes: Any) -> RunSummary:
             "obfuscated": {"EMAIL": {"recall": 0.2105, "precision": 1.0, "labelled": 19, "rows": 18}},
         },
         lengths=histogram([30, 58, 58, 200, 380, 500], 384),
+        worth={
+            "train": True,
+            "reason": "Train, because 212 of 1,440 training rows (14.7 %) are new since version 3.",
+            "drift": {"language": {"bits": 0.0312, "p_value": 0.002}},
+            "training_rows": 1440,
+            "new": 212,
+            "gone": 0,
+        },
         steps=steps(),
         model={
             "name": "support-assistant",
@@ -497,6 +505,29 @@ def test_the_page_says_what_was_read_and_what_cleaning_changed() -> None:
     assert "freshtune quarantine list --all --run 20261124-141154-48c3" in text
 
 
+def test_why_it_was_trained_stands_with_what_is_new_wherever_the_run_is_told() -> None:
+    run = full_run()
+    text, reason = Reader(render_page(run, None)).text, run.worth["reason"]
+
+    assert f"What is new {reason} training rows today 1,440 new since the champion 212" in text
+    assert "drift of language 0.031 bits (p = 0.002)" in text
+    assert "of those, repeats" not in text
+    assert reason in summary_markdown(run)
+    assert reason in " ".join(terminal_summary(run, "r.html").split())
+
+
+def test_why_it_was_not_trained_is_told_once() -> None:
+    reason = "Skip, because none of 90 training rows is new since version 3; worth.min_new_rows asks for 1."
+    told = {"train": False, "reason": reason, "drift": {}, "training_rows": 90, "new": 0, "gone": 0}
+    run = RunSummary("skipped", reason, "20261124", "2026-11-24 14:11:54 +0000", 3.0, worth=told)
+
+    assert Reader(render_page(run, None)).text.count(reason) == 1
+    assert summary_markdown(run).startswith(f"# Nothing to do\n\n{reason}\n")
+    assert summary_markdown(run).count(reason) == 1
+    assert terminal_summary(run, "r.html").startswith("NOTHING TO DO\n  Skip, because none of 90")
+    assert " ".join(terminal_summary(run, "r.html").split()).count(reason) == 1
+
+
 def test_personal_data_stands_beside_how_well_it_is_found() -> None:
     text = Reader(render_page(full_run(), None)).text
     unmeasured = Reader(render_page(full_run(redaction={}), None)).text
@@ -613,6 +644,7 @@ def test_a_failed_run_says_what_to_do_and_has_no_other_part() -> None:
         "changes",
         "redaction",
         "lengths",
+        "worth",
         "samples",
         "replies",
         "reasons",

@@ -1,0 +1,1 @@
+"""Whether there is enough new to train on."""

@@ -1,0 +1,82 @@
+"""Weighing: whether what is new is worth a training, before a base is fetched or a GPU is touched."""
+
+import json
+import time
+from pathlib import Path
+
+from prefect import task
+
+from tasks.core.receipts import BaseSource, Standing, ValidExamples, Worth
+from tasks.core.registry.client import open_registry
+from tasks.core.registry.lineage import BASE_IDENTITY, EXAMPLES_DIGEST
+from tasks.core.settings import RegistrySettings, WorthSettings
+from tasks.core.store.artifacts import Draft
+from tasks.core.worth.arrivals import News, compare_datasets, find_examples, read_dataset
+from tasks.core.worth.past_trainings import count_trainings
+from tasks.core.worth.rules import weigh
+from tasks.lid import a_retry_can_help, delays, step
+
+RETRIES = 3
+DAY = 24 * 60 * 60  # seconds
+
+
+@task(
+    name="standing_finding",
+    retries=RETRIES,
+    retry_delay_seconds=delays(RETRIES),
+    retry_condition_fn=a_retry_can_help,
+)
+def find_standing(
+    workspace: Path,
+    examples: ValidExamples,
+    source: BaseSource,
+    registry: RegistrySettings,
+    worth: WorthSettings,
+    now: float | None = None,
+) -> Standing:
+    """Find out who is champion, whether its data is here, and whether the clock or the budget says anything.
+
+    `now` is in seconds since 1970; without it, it is now. Trainings that go on elsewhere at this moment are in no budget yet.
+    """
+    now = time.time() if now is None else now
+    champion = open_registry(workspace).champion(registry.name)
+    spent = (
+        count_trainings(workspace, now - worth.budget_days * DAY, examples.digest)
+        if worth.max_trainings
+        else 0
+    )
+    spent = spent if spent >= worth.max_trainings else 0
+    if champion is None:
+        return Standing(version=0, spent=spent)
+    dataset = champion.tags.get(EXAMPLES_DIGEST, "")
+    return Standing(
+        version=champion.version,
+        dataset=dataset,
+        at_hand=find_examples(workspace, dataset) is not None,
+        other_base=champion.tags.get(BASE_IDENTITY, "") != source.identity,
+        overdue=bool(worth.max_days) and now - champion.created > worth.max_days * DAY,
+        spent=spent,
+    )
+
+
+@step("weighing", Worth, libraries=("pyarrow", "scipy"))
+def weigh_training(draft: Draft, examples: ValidExamples, standing: Standing, worth: WorthSettings) -> Worth:
+    """Compare today's training rows with the champion's, by ids, lengths and traits, and say whether to train."""
+    news = _news(draft.workspace, examples, standing)
+
+    opinion = weigh(news, standing, worth)
+
+    counts = {"training_rows": news.taught, "new": news.new, "gone": news.gone} if news else {}
+    if news and news.repeats is not None:
+        counts |= {"came": news.came, "repeats": news.repeats}
+    drift = {trait: one.to_json() for trait, one in news.drift.items()} if news else {}
+    facts = {"train": opinion.train, "reason": opinion.reason, "counts": counts, "drift": drift}
+    (draft.folder / "worth.json").write_text(json.dumps(facts, indent=1))
+    return draft.seal(Worth, counts=counts, train=opinion.train, reason=opinion.reason, drift=drift)
+
+
+def _news(workspace: Path, examples: ValidExamples, standing: Standing) -> News | None:
+    then = find_examples(workspace, standing.dataset) if standing.at_hand else None
+    return (
+        compare_datasets(read_dataset(workspace, examples), read_dataset(workspace, then)) if then else None
+    )
