@@ -11,7 +11,7 @@ import httpx
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, StateType
+from prefect.client.schemas.objects import StateType
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import EventTrigger
 from prefect.events.actions import ChangeFlowRunState
@@ -41,7 +41,7 @@ def deploy(settings: Settings, described: Mapping[str, Any], cron: str, timezone
     made = [_deployment(one, settings, cron, timezone) for one in described["deployments"]]
     try:
         with get_client(sync_client=True) as client:
-            _prepare_server(client, described["deployments"][0]["work_pool"]["name"])
+            _prepare_server(client, described["deployments"][0]["work_pool"]["name"], settings.registry.name)
         for one in made:
             one.apply()
     except httpx.TransportError as error:
@@ -65,7 +65,6 @@ def _deployment(
     described: Mapping[str, Any], settings: Settings, cron: str, timezone: str
 ) -> RunnerDeployment:
     one = _renamed(copy.deepcopy(dict(described)), settings.registry.name)
-    limit = one.get("concurrency_limit")
     retrains = one["entrypoint"].endswith(".retrain")
     schedules = [_schedule(each, cron if retrains else "", timezone) for each in one.get("schedules", ())]
     flow: Flow[..., Any] = load_flow_from_entrypoint(one["entrypoint"])
@@ -75,7 +74,7 @@ def _deployment(
         description=one["description"],
         tags=one["tags"],
         work_pool_name=one["work_pool"]["name"],
-        concurrency_limit=ConcurrencyLimitConfig(**limit) if limit else None,
+        work_queue_name=one["work_pool"].get("work_queue_name"),
         schedules=schedules,
         triggers=[DeploymentEventTrigger.model_validate(each) for each in one.get("triggers", ())],
         parameters={"settings": settings.model_dump(mode="json")},
@@ -105,11 +104,19 @@ def _schedule(described: Mapping[str, str], cron: str, timezone: str) -> Schedul
         ) from error
 
 
-def _prepare_server(client: SyncPrefectClient, pool: str) -> None:
+def _prepare_server(client: SyncPrefectClient, pool: str, queue: str) -> None:
+    """Make what deployments need. A limit on the queue lets one run at a time through, and a run that waits for its form does not
+    count; a limit on the deployment would end that run within minutes, since its lease is gone (Prefect 3.8).
+    """
     try:
         client.read_work_pool(pool)
     except ObjectNotFound:
         client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+    try:
+        known = client.read_work_queue_by_name(queue, work_pool_name=pool)
+    except ObjectNotFound:
+        known = client.create_work_queue(name=queue, work_pool_name=pool)
+    client.update_work_queue(known.id, concurrency_limit=1)
     client.create_concurrency_limit(tag=GPU, concurrency_limit=1)
     watch = AutomationCore(
         name=SILENT,
@@ -136,8 +143,8 @@ def _prepare_server(client: SyncPrefectClient, pool: str) -> None:
             )
         ],
     )
-    known = client.read_automations_by_name(SILENT)
-    if known:
-        client.update_automation(known[0].id, watch)
+    watching = client.read_automations_by_name(SILENT)
+    if watching:
+        client.update_automation(watching[0].id, watch)
     else:
         client.create_automation(watch)

@@ -69,8 +69,9 @@ def test_a_recipe_is_deployed_under_its_models_name_and_again_without_a_second_o
         }
         assert made.entrypoint == "flows.retrain.retrain"
         assert made.path is None  # else every run would copy that folder first
-        assert made.global_concurrency_limit is not None
-        assert made.global_concurrency_limit.limit == 1
+        assert made.global_concurrency_limit is None  # its lease ends a run that waits for its form
+        queue = client.read_work_queue_by_name("help-desk", work_pool_name="freshtune")
+        assert (made.work_queue_name, queue.concurrency_limit) == ("help-desk", 1)
         assert Settings.model_validate(made.parameters["settings"]) == named
         triggers = [one for one in client.read_automations() if "help-desk" in one.name]
         assert [one.trigger.match.root for one in triggers] == [  # type: ignore[union-attr]
