@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from flows.earlier_rows import LookBack, look_back
+from flows.prepare_data import PreparedData
 from flows.train_adapter import TrainedAdapter
 from tasks.champion_fetching import fetch_champion, find_rival
-from tasks.core.receipts import Adapter, ComparedReplies, Evaluation, GoldenCases, Rival, SuiteText
+from tasks.core.judging.general_text import read_passages
+from tasks.core.receipts import Adapter, ComparedReplies, Evaluation, GeneralText, GoldenCases, Rival
 from tasks.core.settings import Settings
 from tasks.evaluation import evaluate_model
 from tasks.reply_comparison import compare_replies
@@ -19,6 +22,8 @@ class JudgedAdapter:
     challenger: Evaluation
     champion: Evaluation | None
     rival: Rival | None
+    earlier: LookBack
+    general: GeneralText
     compared: ComparedReplies | None
 
     @property
@@ -28,10 +33,10 @@ class JudgedAdapter:
 
 
 def judge_adapter(
-    trained: TrainedAdapter, suite: SuiteText, golden: GoldenCases, settings: Settings
+    data: PreparedData, trained: TrainedAdapter, golden: GoldenCases, settings: Settings
 ) -> JudgedAdapter:
     """Score the challenger, its base, and the version that it must beat; each is asked the golden cases too."""
-    model = settings.model.without_source()
+    model, general = settings.model.without_source(), read_passages()
 
     def score(who: Literal["base", "challenger", "champion"], adapter: Adapter | None) -> Evaluation:
         return evaluate_model(
@@ -42,16 +47,20 @@ def judge_adapter(
             adapter,
             model,
             settings.evaluation,
-            suite,
+            data.suites["predictions"],
             golden,
+            general,
         )
 
     base, challenger = score("base", None), score("challenger", trained.adapter)
     rival = find_rival(settings.workspace, settings.registry, trained.adapter, trained.rows)
-    champion = None
+    champion, earlier = None, LookBack()
     if rival and not rival.unfit:
-        champion = score("champion", fetch_champion(settings.workspace, rival))
-    return JudgedAdapter(base, challenger, champion, rival, _compare(challenger, champion or base, settings))
+        theirs = fetch_champion(settings.workspace, rival)
+        champion = score("champion", theirs)
+        earlier = look_back(data, trained, theirs, rival, settings)
+    compared = _compare(challenger, champion or base, settings)
+    return JudgedAdapter(base, challenger, champion, rival, earlier, general, compared)
 
 
 def _compare(challenger: Evaluation, rival: Evaluation, settings: Settings) -> ComparedReplies | None:

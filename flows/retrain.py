@@ -34,7 +34,7 @@ def retrain(settings: Settings) -> dict[str, Any]:
         source, golden = find_base(settings.model), read_golden(settings.evaluation.golden)
         data = prepare_data(settings)
         trained = train_adapter(data, source, settings)
-        judged = judge_adapter(trained, data.suites["predictions"], golden, settings)
+        judged = judge_adapter(data, trained, golden, settings)
         publish_model(data, trained, judged, settings)
     return _ended(run.outcome)
 

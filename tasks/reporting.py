@@ -174,6 +174,8 @@ def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None)
         metrics={one.who: one.metrics for one in receipts if isinstance(one, Evaluation)},
         gains=decision.gains if decision else {},
         slices=decision.slices if decision else [],
+        earlier=decision.earlier if decision else "",
+        general=decision.general if decision else {},
         golden=gather_golden(receipts, place),
         comparison=gather_comparison(receipts),
         merge=merged.proof if merged else {},

@@ -22,7 +22,9 @@ WAY = (
     "example_validation",
     "tokenization",
     "token_gathering",
+    "earlier_gathering",
     "evaluation",
+    "earlier_scoring",
     "reply_comparison",
     "data_docs",
 )

@@ -14,13 +14,16 @@ from tasks.core.report.tables import (
     WORDS,
     change,
     comparison_line,
+    earlier_line,
     evaluation_table,
     figure_of,
+    general_line,
     golden_line,
     golden_table,
     headline,
     interval,
     replies_table,
+    sentence,
 )
 from tasks.core.report.wording import clock, percent, size, spoken, value_of
 
@@ -55,6 +58,8 @@ def render_page(summary: RunSummary, loss_png: bytes | None, docs: str = "") -> 
         asked=int(max((figures.get("replies", 0) for figures in summary.metrics.values()), default=0)),
         slices=sorted(summary.slices, key=lambda one: one["mean"])[:MOST_SLICES],
         gain_note=_gain_note(summary),
+        earlier=sentence(earlier_line(summary)),
+        general=sentence(general_line(summary)),
         compared=comparison_line(summary),
         golden=golden_table(summary),
         golden_line=golden_line(summary),
