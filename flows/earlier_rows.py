@@ -40,7 +40,7 @@ def look_back(
         place, known, data.clean, data.formation, tombstones, evaluation.earlier_rows
     )
     if not earlier.counts["rows"]:
-        return LookBack(why_not=NONE_LEFT)
+        return LookBack(why_not=ABSENT if earlier.counts["forgotten"] else NONE_LEFT)
     scores = score_earlier_rows(
         place,
         earlier,

@@ -40,6 +40,7 @@ from tasks.core.report.gathering import (
     gather_comparison,
     gather_golden,
     gather_golden_replies,
+    gather_harness,
     gather_lengths,
     gather_quality,
     gather_replies,
@@ -71,7 +72,7 @@ PLACES = {
     "logs": {"paths"},
     "model": {"base"},
     "quality": {"suites"},
-    "evaluation": {"golden"},
+    "evaluation": {"golden", "harness"},
     "judge": {"url"},
 }
 FIGURE = "loss_curve.png"
@@ -178,6 +179,7 @@ def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None)
         general=decision.general if decision else {},
         golden=gather_golden(receipts, place),
         comparison=gather_comparison(receipts),
+        harness=gather_harness(receipts),
         merge=merged.proof if merged else {},
         training=gather_training(receipts, place),
         quality=without_validation(doors),

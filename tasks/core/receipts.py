@@ -110,6 +110,24 @@ class GeneralText(Record):
         }
 
 
+class HarnessTask(Record):
+    """A task of lm-eval: by name alone, or a user's own, with its document as JSON and the digest of it and its local data."""
+
+    name: str
+    document: str = ""
+    digest: str = ""
+
+
+class HarnessTasks(Record):
+    """The tasks of lm-eval that a run asks; what they say is in cache keys, their place is not."""
+
+    tasks: tuple[HarnessTask, ...] = ()
+
+    def in_key(self) -> Any:
+        """Give names and digests: a receipt that shows what it was made from shows no text of theirs."""
+        return {"HarnessTasks": [[one.name, one.digest] for one in self.tasks]}
+
+
 class Promised(Record):
     """What cleaning was asked to do, so that its door asks for no more."""
 
@@ -296,6 +314,13 @@ class Evaluation(Receipt):
     """Held-out scores of one model."""
 
     who: Literal["base", "challenger", "champion"]
+    metrics: dict[str, float]
+
+
+class HarnessScores(Receipt):
+    """Figures of one model on tasks of lm-eval, as `task/metric`."""
+
+    who: Literal["base", "challenger"]
     metrics: dict[str, float]
 
 

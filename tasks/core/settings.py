@@ -376,7 +376,7 @@ class TrainingSettings(Section):
 class EvaluationSettings(Section):
     """How models are compared."""
 
-    unkeyed: ClassVar[frozenset[str]] = frozenset({"golden", "earlier_rows"})
+    unkeyed: ClassVar[frozenset[str]] = frozenset({"golden", "earlier_rows", "harness", "harness_limit"})
 
     batch_tokens: Positive = 8192
     """Tokens in one scoring batch, padding included."""
@@ -392,6 +392,11 @@ class EvaluationSettings(Section):
     earlier_rows: Annotated[int, Field(ge=0, le=100000)] = 512
     """Most held-out rows of the champion's own dataset, by smallest row id, that challenger and champion are compared on when
     today's logs do not hold them any more; it tells what a model forgets when logs rotate. 0 asks none."""
+    harness: tuple[str, ...] = ()
+    """Tasks of EleutherAI's lm-eval (extra `lm-eval`) that base and challenger are asked, for people to read: names, or YAML
+    files of tasks of your own, whose data may lie beside them. Named ones fetch their data from a hub. Relative as `golden`."""
+    harness_limit: Annotated[int, Field(ge=0)] = 0
+    """Most examples of each of these tasks; 0 asks all."""
     merge_rows: Positive = 16
     """Held-out rows on which merged model and adapter are compared."""
     max_merge_difference: Annotated[float, Field(gt=0)] = 0.05

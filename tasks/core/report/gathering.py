@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 from tasks.core import privacy
 from tasks.core.fitting.plan import METRICS
 from tasks.core.judging.golden_cases import GOLDEN, CaseResult, read_results
-from tasks.core.receipts import Adapter, ComparedReplies, Evaluation, RawLogs, Receipt, Threads, TokenRows
+from tasks.core.receipts import (
+    Adapter,
+    ComparedReplies,
+    Evaluation,
+    HarnessScores,
+    RawLogs,
+    Receipt,
+    Threads,
+    TokenRows,
+)
 from tasks.core.store.ledger import add_counts
 from tasks.core.store.quarantine import read_columns
 from tasks.core.store.rows import read_rows
@@ -121,6 +130,11 @@ def gather_comparison(receipts: Receipts) -> dict[str, Any]:
     if compared is None:
         return {}
     return {"rival": compared.rival, "judge": compared.judge, "p_value": compared.p_value, **compared.counts}
+
+
+def gather_harness(receipts: Receipts) -> dict[str, dict[str, float]]:
+    """Give the figures of tasks of lm-eval, by model; nothing where none were asked."""
+    return {one.who: one.metrics for one in receipts if isinstance(one, HarnessScores)}
 
 
 def gather_golden(receipts: Receipts, workspace: Path) -> list[dict[str, Any]]:

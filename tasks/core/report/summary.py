@@ -50,6 +50,8 @@ class RunSummary:
     """What rows of the champion's dataset were asked beside today's (the slice `earlier rows` has the gain), or why none were."""
     general: dict[str, Any] = field(default_factory=dict)
     """The gain over the base on general text, as above, also by `languages`, and which of these `fell` (`all` or a language)."""
+    harness: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Figures on tasks of lm-eval by model, as `task/metric`."""
     golden: list[dict[str, Any]] = field(default_factory=list)
     """Each golden case: `case`, `critical`, and by model the names of the assertions that `failed`."""
     comparison: dict[str, Any] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """Tables and sentences of a run, which the terminal, Prefect's artifacts and the page share."""
 
+import math
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -66,6 +67,16 @@ def replies_table(summary: RunSummary) -> list[dict[str, Any]]:
         }
         for who in known
         for figures in (summary.metrics[who],)
+    ]
+
+
+def harness_table(summary: RunSummary) -> list[dict[str, str]]:
+    """Give the figures on tasks of lm-eval, model by model; nothing where none were asked."""
+    sides = [who for who in MODELS if who in summary.harness]
+    names = sorted({name for figures in summary.harness.values() for name in figures})
+    return [
+        {"task": name, **{who: f"{summary.harness[who].get(name, math.nan):.4g}" for who in sides}}
+        for name in names
     ]
 
 
@@ -216,6 +227,7 @@ def summary_markdown(summary: RunSummary) -> str:
         parts.append(_markdown(replies_table(summary)))
     if summary.golden:
         parts += [f"Golden cases: {golden_line(summary)}.", _markdown(golden_table(summary))]
+    parts += [_markdown(harness_table(summary))] if summary.harness else []
     parts += [f"Replies: {comparison_line(summary)}."] if summary.comparison else []
     parts += [f"- The gain over the {who} is {interval(gain)}." for who, gain in summary.gains.items()]
     parts += [f"- {sentence(line)}" for line in (earlier_line(summary), general_line(summary)) if line]

@@ -29,6 +29,7 @@ STEPS = [
     "adapter_training",
     "evaluation",
     "earlier_scoring",
+    "harness_evaluation",
     "reply_comparison",
     "merging",
     "registration",

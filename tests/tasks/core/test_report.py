@@ -15,6 +15,7 @@ from tasks.core.report.page import render_page
 from tasks.core.report.summary import FATES, RunSummary
 from tasks.core.report.tables import (
     evaluation_table,
+    harness_table,
     headline,
     rows_table,
     summary_markdown,
@@ -155,6 +156,10 @@ def full_run(**changes: Any) -> RunSummary:
             "losses": 5,
             "ties": 4,
             "unreadable": 1,
+        },
+        harness={
+            "base": {"spiders/acc": 0.25, "spiders/word_perplexity": 31234.5},
+            "challenger": {"spiders/acc": 0.5, "spiders/word_perplexity": 1234.5},
         },
         golden=[
             {
@@ -458,6 +463,17 @@ def test_the_page_says_whether_the_gate_goes_by_general_text() -> None:
     }
     assert "The gate does not go by it" in said[0.0]
     assert "loses more than gate.max_general_loss (0.5) against the base" in said[0.5]
+
+
+def test_figures_on_tasks_of_lm_eval_stand_side_by_side() -> None:
+    run = full_run()
+    assert harness_table(run) == [
+        {"task": "spiders/acc", "base": "0.25", "challenger": "0.5"},
+        {"task": "spiders/word_perplexity", "base": "3.123e+04", "challenger": "1234"},
+    ]
+    assert "Tasks of lm-eval task base challenger spiders/acc 0.25 0.5" in Reader(render_page(run, None)).text
+    assert "| spiders/acc | 0.25 | 0.5 |" in summary_markdown(run)
+    assert "Tasks of lm-eval" not in Reader(render_page(full_run(harness={}), None)).text
 
 
 def test_a_critical_case_that_failed_is_named_in_the_terminal() -> None:
