@@ -12,6 +12,7 @@ from tasks.core.errors import SettingsError
 from tasks.core.model.loading import is_hub_id
 from tasks.core.settings import Settings
 
+TASK_FILES = (".yaml", ".yml")  # tasks of lm-eval; what has no such ending is a name
 RECIPES = Path(__file__).with_name("recipes")
 Tree = dict[str, Any]
 
@@ -123,6 +124,13 @@ def _absolute(tree: Tree, folder: Path) -> Tree:
     golden = evaluation.get("golden") if isinstance(evaluation, dict) else None
     if isinstance(evaluation, dict) and isinstance(golden, str) and golden:
         evaluation["golden"] = str((folder / Path(golden).expanduser()).absolute())
+    harness = evaluation.get("harness") if isinstance(evaluation, dict) else None
+    if isinstance(evaluation, dict) and isinstance(harness, (str, list)):
+        asked = [str(one) for one in ([harness] if isinstance(harness, str) else harness)]
+        evaluation["harness"] = [
+            str((folder / Path(one).expanduser()).absolute()) if one.endswith(TASK_FILES) else one
+            for one in asked
+        ]
     base = model.get("base") if isinstance(model, dict) else None
     if isinstance(model, dict) and isinstance(base, str) and base:
         place = folder / Path(base).expanduser()

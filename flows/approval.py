@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections.abc import Iterator
 from uuid import UUID
 
 from prefect import get_client, runtime
@@ -15,10 +16,11 @@ from pydantic import Field
 
 from flows.own_server import ADDRESS, is_own_server
 from tasks.core.errors import ServiceError
+from tasks.core.judging.slices import EARLIER
 from tasks.core.receipts import Answer, Decision, RegisteredModel
 from tasks.core.registry.client import CHALLENGER, CHAMPION, Registry, open_registry
 from tasks.core.registry.lineage import SET_ASIDE, WAITING
-from tasks.core.report.tables import interval
+from tasks.core.report.tables import general_words, interval
 from tasks.core.settings import Settings
 from tasks.journal import RUNNING, StepRun, journal
 from tasks.lid import only_shown
@@ -114,9 +116,20 @@ def question(registered: RegisteredModel, decision: Decision) -> str:
             "|---|---|",
             *rows,
             "",
-            "No slice fell. The artifacts of this run have the whole evaluation.",
+            " ".join(
+                ["No slice fell.", *_beside(decision), "The artifacts of this run have the whole evaluation."]
+            ),
         ]
     )
+
+
+def _beside(decision: Decision) -> Iterator[str]:
+    """Say how earlier rows and general text stand."""
+    if decision.earlier:
+        found = next((one for one in decision.slices if one["slice"] == EARLIER), None)
+        yield f"Earlier rows: {decision.earlier}{f', gain {interval(found)}' if found else ''}."
+    if decision.general:
+        yield f"General text: {general_words(decision.general)}."
 
 
 def _is_answered(client: Registry, registered: RegisteredModel) -> bool:

@@ -105,8 +105,10 @@ def _schedule(described: Mapping[str, str], cron: str, timezone: str) -> Schedul
 
 
 def _prepare_server(client: SyncPrefectClient, pool: str, queue: str) -> None:
-    """Make what deployments need. A limit on the queue lets one run at a time through, and a run that waits for its form does not
-    count; a limit on the deployment would end that run within minutes, since its lease is gone (Prefect 3.8).
+    """Make what deployments need.
+
+    A limit on the queue lets one run at a time through, and one that waits for its form does not count. With a limit on the
+    deployment, that run would be ended within minutes: Prefect 3.8 takes its lease away.
     """
     try:
         client.read_work_pool(pool)

@@ -4,11 +4,12 @@ from tasks.core.files.finding import find_sources
 from tasks.core.model.loading import locate_base
 from tasks.core.settings import Settings
 from tasks.golden_reading import read_golden
+from tasks.harness_reading import read_harness
 from tasks.notifying import insist_on_addresses
 
 
 def look_first(settings: Settings, *, with_base: bool) -> None:
-    """Insist that the logs are there, and the base and golden cases where they are needed.
+    """Insist that the logs are there, and the base, golden cases and tasks of lm-eval where they are needed.
 
     Raises `DataError`, `ModelError` or `SettingsError`.
     """
@@ -16,4 +17,5 @@ def look_first(settings: Settings, *, with_base: bool) -> None:
     find_sources(settings.logs.paths)
     if with_base:
         read_golden(settings.evaluation.golden)
+        read_harness(settings.evaluation.harness)
         locate_base(settings.model.base, settings.model.revision)

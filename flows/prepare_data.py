@@ -10,6 +10,7 @@ from tasks.collection import collect_logs
 from tasks.conversation_threading import thread_messages
 from tasks.core.receipts import (
     ExampleShard,
+    Formation,
     Promised,
     RawLogs,
     SuiteText,
@@ -38,9 +39,11 @@ Doors = tuple[Door, ...]  # what stood at each door, of one shard
 
 @dataclass(frozen=True)
 class PreparedData:
-    """The logs as read, the examples that came of them, and the suites that they were checked by."""
+    """The logs as read and as clean, what became of each row, the examples that came of them, and the suites that they were checked by."""
 
     logs: tuple[RawLogs, ...]
+    clean: tuple[ValidCleanLogs, ...]
+    formation: Formation
     examples: ValidExamples
     suites: Suites
 
@@ -64,7 +67,9 @@ def prepare_data(settings: Settings) -> PreparedData:
     fixed = _take_back(doors, settings, suites)
     clean = tuple(door for door in [*doors, *fixed] if isinstance(door, ValidCleanLogs))
     taken_back = next((door for door in fixed if isinstance(door, RawLogs)), None)
-    return PreparedData(raw, _form(clean, taken_back, settings, suites), suites)
+    rules = rules_of(settings.cleaning, settings.format)
+    formation = form_examples(settings.workspace, clean, taken_back, rules)
+    return PreparedData(raw, clean, formation, _assemble(clean, formation, settings, suites), suites)
 
 
 def _find(settings: Settings, tombstones: Tombstones) -> tuple[ShapedShard, ...]:
@@ -112,11 +117,10 @@ def _take_back(doors: list[Door], settings: Settings, suites: Suites) -> Doors:
     return _prepare_shard(rows, settings, suites) if rows.counts["kept"] else ()
 
 
-def _form(
-    clean: tuple[ValidCleanLogs, ...], taken_back: RawLogs | None, settings: Settings, suites: Suites
+def _assemble(
+    clean: tuple[ValidCleanLogs, ...], formation: Formation, settings: Settings, suites: Suites
 ) -> ValidExamples:
     place, quality = settings.workspace, settings.quality
-    formation = form_examples(place, clean, taken_back, rules_of(settings.cleaning, settings.format))
 
     def check(part: tuple[ValidCleanLogs, Verdicts]) -> ExampleShard:
         suite, outcome = suites["training_examples"], settings.logs.outcome

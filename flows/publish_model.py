@@ -40,6 +40,9 @@ def publish_model(
         rival.version if rival else 0,
         rival.unfit if rival else "",
         judged.compared if settings.gate.judge else None,
+        judged.earlier.scores,
+        judged.earlier.why_not,
+        judged.general,
     )
     registered = register_model(
         place,

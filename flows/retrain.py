@@ -16,6 +16,7 @@ from tasks.core.model.devices import settled_dtype
 from tasks.core.report.tables import verdict
 from tasks.core.settings import Settings
 from tasks.golden_reading import read_golden
+from tasks.harness_reading import read_harness
 from tasks.journal import journal
 from tasks.reporting import new_run_id, recorded
 
@@ -34,10 +35,11 @@ def retrain(settings: Settings) -> dict[str, Any]:
     settings = _settled(here(settings))
     with recorded(settings) as run:
         source, golden = find_base(settings.model), read_golden(settings.evaluation.golden)
+        harness = read_harness(settings.evaluation.harness)
         data = prepare_data(settings)
         if is_worth_training(data.examples, source, settings):
             trained = train_adapter(data, source, settings)
-            judged = judge_adapter(trained, data.suites["predictions"], golden, settings)
+            judged = judge_adapter(data, trained, golden, harness, settings)
             publish_model(data, trained, judged, settings)
     return _ended(run.outcome)
 

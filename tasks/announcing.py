@@ -7,9 +7,9 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from tasks.core.errors import ServiceError
 from tasks.core.registry.client import open_registry
 from tasks.core.report.receipt_texts import receipts_table
-from tasks.core.report.registry_texts import gain_figures
+from tasks.core.report.registry_texts import gain_figures, harness_figures
 from tasks.core.report.summary import RunSummary
-from tasks.core.report.tables import evaluation_table, rows_table, summary_markdown
+from tasks.core.report.tables import evaluation_table, rows_table, summary_markdown, told_gains
 from tasks.journal import Journal
 from tasks.lid import only_shown
 
@@ -29,8 +29,10 @@ def send_report(workspace: Path, mlflow_run: str, folder: Path, summary: RunSumm
             return
         for name in (PUBLIC_REPORT, QUALITY, EVALUATION, PUBLIC_SETTINGS):
             client.log_files(mlflow_run, folder / name, "report")
+        if summary.harness:
+            client.log_metrics(mlflow_run, harness_figures(summary.harness))
         if summary.gains:
-            client.log_metrics(mlflow_run, gain_figures(summary.gains))
+            client.log_metrics(mlflow_run, gain_figures(told_gains(summary)))
     except ServiceError as error:
         summary.warnings.append(f"The report was not sent to MLflow: {error.message}")
 

@@ -13,9 +13,11 @@ from tasks.core.registry.client import Registry, Version, open_registry
 from tasks.core.registry.lineage import (
     ADAPTER_DIGEST,
     BASE_DIGEST,
+    EXAMPLES_DIGEST,
     QUANTIZATION,
     REPLACED,
     TOKENIZER_DIGEST,
+    TOKENS_DIGEST,
     quantization_of,
 )
 from tasks.core.registry.succession import why_unfit
@@ -86,5 +88,7 @@ def _rival(version: Version, ours: Mapping[str, str]) -> Rival:
         run_id=version.run_id,
         adapter_digest=version.tags[ADAPTER_DIGEST],
         base_digest=version.tags[BASE_DIGEST],
+        examples_digest=version.tags.get(EXAMPLES_DIGEST, ""),
+        token_rows_digest=version.tags.get(TOKENS_DIGEST, ""),
         unfit=why_unfit(version, ours),
     )

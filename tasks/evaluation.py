@@ -2,23 +2,31 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from expectations.suites import build_suite
 from tasks.core.errors import ModelError
+from tasks.core.judging.general_text import GENERAL, general_figures, passage_rows
 from tasks.core.judging.generation import Reply, answer_all
 from tasks.core.judging.golden_cases import GOLDEN, CaseResult, golden_figures, judge_cases, write_results
 from tasks.core.judging.metrics import summarize
 from tasks.core.judging.reply_figures import reply_figures
 from tasks.core.judging.scoring import SCORES, RowScore, score_rows, write_scores
-from tasks.core.model.adapters import compute_in, is_whole, load_adapter
-from tasks.core.model.devices import compute_dtype
-from tasks.core.model.loading import load_base, load_tokenizer
+from tasks.core.model.as_trained import load_as_trained
+from tasks.core.model.loading import load_tokenizer
 from tasks.core.normalizing.normalization import has_marker
 from tasks.core.privacy.redaction import personal_data_left
 from tasks.core.quality.checking import check_rows
-from tasks.core.receipts import Adapter, BaseModel, Evaluation, GoldenCase, GoldenCases, SuiteText, TokenRows
+from tasks.core.receipts import (
+    Adapter,
+    BaseModel,
+    Evaluation,
+    GeneralText,
+    GoldenCase,
+    GoldenCases,
+    SuiteText,
+    TokenRows,
+)
 from tasks.core.settings import EvaluationSettings, ModelSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.rows import write_rows
@@ -42,42 +50,37 @@ def evaluate_model(
     evaluation: EvaluationSettings,
     suite: SuiteText,
     golden: GoldenCases,
+    general: GeneralText,
 ) -> Evaluation:
-    """Score every held-out row, quantized as in training, and answer some of their questions and all golden ones."""
+    """Score every held-out row, quantized as in training, and general text; answer some questions and all golden ones."""
     data = rows.folder(draft.workspace)
     held_out, tokenizer = load_token_rows(data / HELD_OUT), load_tokenizer(data / TOKENIZER)
-    judged = _load(draft.workspace, base, adapter, model)
+    place = draft.workspace
+    judged = load_as_trained(base.folder(place), adapter.folder(place) if adapter else None, model)
 
     scores = score_rows(judged, held_out, evaluation.batch_tokens, tokenizer.pad_token_id)
+    passages = passage_rows(tokenizer, general.passages, _room(judged))
+    prose = score_rows(judged, passages, evaluation.batch_tokens, tokenizer.pad_token_id)
     asked = _chosen(held_out, max(evaluation.generated, evaluation.replies))
     replies = _answers(judged, tokenizer, asked, evaluation)
     results = _results(judged, tokenizer, golden.cases, evaluation)
     quality = _check(who, scores, replies, len(held_out), suite)
 
     write_scores(draft.folder / SCORES, scores)
+    write_scores(draft.folder / GENERAL, prose)
     write_rows(draft.folder / REPLIES, replies)
     write_results(draft.folder / GOLDEN, results)
     (draft.folder / "quality.json").write_text(json.dumps(quality, indent=1))
-    metrics = summarize(scores) | golden_figures(results)
+    metrics = summarize(scores) | general_figures(prose) | golden_figures(results)
     if replies:
         said = [Reply(reply["reply"], reply["stopped"]) for reply in replies]
         metrics |= reply_figures(said, [reply["reference"] for reply in replies])
     return draft.seal(Evaluation, who=who, metrics=metrics)
 
 
-def _load(workspace: Path, base: BaseModel, adapter: Adapter | None, model: ModelSettings) -> Any:
-    """Load a model as it was trained: one whose weights were trained themselves has them in 32 bit."""
-    folder = adapter.folder(workspace) if adapter else None
-    whole = folder is not None and is_whole(folder)
-    loaded = load_base(
-        base.folder(workspace),
-        model.quantization,
-        double_quant=model.double_quant,
-        dtype="float32" if whole else model.dtype,
-        attention=model.attention,
-    ).model
-    adapted = load_adapter(loaded, folder) if folder else loaded
-    return compute_in(adapted, compute_dtype(model.dtype, str(adapted.device))) if whole else adapted
+def _room(model: Any) -> int | None:
+    """Give the most tokens that a model has positions for; None where it does not say."""
+    return getattr(model.config, "max_position_embeddings", None)
 
 
 def _check(
@@ -144,8 +147,7 @@ def _results(
     model: Any, tokenizer: Any, cases: Sequence[GoldenCase], evaluation: EvaluationSettings
 ) -> list[CaseResult]:
     """Let a model answer the golden cases, and hold its replies against their assertions."""
-    room = getattr(model.config, "max_position_embeddings", None)
-    prompts = []
+    room, prompts = _room(model), []
     for case in cases:
         try:
             prompts.append(prompt_ids(tokenizer, case.question))

@@ -124,6 +124,8 @@ def register_model(
             metrics={one.who: one.metrics for one in evaluations},
             verdict=decision.reason,
             slices=decision.slices,
+            earlier=decision.earlier,
+            general=decision.general,
             steps=read_rows(adapter.folder(draft.workspace) / METRICS),
         )
         version = _register(draft, client, run_id, adapter, merged, tags, registry, description, card)

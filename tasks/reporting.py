@@ -41,6 +41,7 @@ from tasks.core.report.gathering import (
     gather_comparison,
     gather_golden,
     gather_golden_replies,
+    gather_harness,
     gather_lengths,
     gather_quality,
     gather_replies,
@@ -83,7 +84,7 @@ PLACES = {
     "logs": {"paths"},
     "model": {"base"},
     "quality": {"suites"},
-    "evaluation": {"golden"},
+    "evaluation": {"golden", "harness"},
     "judge": {"url"},
 }
 FIGURE = "loss_curve.png"
@@ -190,8 +191,11 @@ def _summarize(run: Run, status: str, reason: str, error: dict[str, Any] | None)
         metrics={one.who: one.metrics for one in receipts if isinstance(one, Evaluation)},
         gains=decision.gains if decision else {},
         slices=decision.slices if decision else [],
+        earlier=decision.earlier if decision else "",
+        general=decision.general if decision else {},
         golden=gather_golden(receipts, place),
         comparison=gather_comparison(receipts),
+        harness=gather_harness(receipts),
         merge=merged.proof if merged else {},
         training=gather_training(receipts, place),
         quality=without_validation(doors),

@@ -9,6 +9,7 @@ from typing import Any
 
 from tasks.core.settings import (
     EvaluationSettings,
+    GateSettings,
     LogsSettings,
     LoraSettings,
     ModelSettings,
@@ -45,6 +46,7 @@ def small_settings(workspace: Path, *logs: Path) -> Settings:
         lora=LoraSettings(rank=8, alpha=16),
         training=TrainingSettings(max_steps=8, learning_rate=4e-3, batch_tokens=3072, checkpoint_steps=2),
         evaluation=EvaluationSettings(generated=4, replies=2, max_new_tokens=12, merge_rows=4),
+        gate=GateSettings(max_general_loss=0.0),
     )
 
 

@@ -4,6 +4,7 @@ LogFile → (UnpackedLogs →) LogShard → (MessageRows → Threads →) RawLog
 ValidCleanLogs → Formation of Verdicts → ExampleShard → ValidExamples (→ Worth) → TokenShard → TokenRows
 BaseSource → BaseModel → Adapter → Evaluation (→ ComparedReplies), MergedModel → RegisteredModel, Decision → Promotion
 LogFile → Questions → AnsweredPart
+Rival → KnownDataset → EarlierRows → EarlierScores → Decision
 """
 
 from hashlib import sha256
@@ -89,6 +90,45 @@ class GoldenCases(Record):
         return {"GoldenCases": len(self.cases), "digest": sha256(self.model_dump_json().encode()).hexdigest()}
 
 
+class Passage(Record):
+    """A short text of general knowledge, by its language code; our own, never from a log."""
+
+    id: str
+    language: str
+    text: str
+
+
+class GeneralText(Record):
+    """The passages that every model is asked to foresee, to tell what it has unlearned; what they say is in cache keys."""
+
+    passages: tuple[Passage, ...] = ()
+
+    def in_key(self) -> Any:
+        """Give number and digest: a receipt that shows what it was made from need not show the texts."""
+        return {
+            "GeneralText": len(self.passages),
+            "digest": sha256(self.model_dump_json().encode()).hexdigest(),
+        }
+
+
+class HarnessTask(Record):
+    """A task of lm-eval: by name alone, or a user's own, with its document as JSON and the digest of it and its local data."""
+
+    name: str
+    document: str = ""
+    digest: str = ""
+
+
+class HarnessTasks(Record):
+    """The tasks of lm-eval that a run asks; what they say is in cache keys, their place is not."""
+
+    tasks: tuple[HarnessTask, ...] = ()
+
+    def in_key(self) -> Any:
+        """Give names and digests: a receipt that shows what it was made from shows no text of theirs."""
+        return {"HarnessTasks": [[one.name, one.digest] for one in self.tasks]}
+
+
 class Promised(Record):
     """What cleaning was asked to do, so that its door asks for no more."""
 
@@ -132,6 +172,8 @@ class Rival(Record):
     run_id: str
     adapter_digest: str
     base_digest: str
+    examples_digest: str = ""
+    token_rows_digest: str = ""
     unfit: str = ""
     """Why it cannot be compared with the challenger row by row; empty when it can."""
 
@@ -284,6 +326,24 @@ class TokenRows(Receipt):
     """Token ids with the length of their prompts; the prompt's template is bound to the tokenizer."""
 
 
+class KnownDataset(Record):
+    """The dataset that a version was made from, as it lies in this store."""
+
+    examples: ValidExamples
+    rows: TokenRows
+
+    def in_key(self) -> Any:
+        """Give the digests of its shards and of its token rows."""
+        return {"KnownDataset": [*(shard.digest for shard in self.examples.shards), self.rows.digest]}
+
+
+class EarlierRows(Receipt):
+    """Held-out rows of the champion's dataset that today's logs do not hold, as token rows.
+
+    Counts: `rows`, the `requesters` that they are of, and how many were left out as of somebody `forgotten`.
+    """
+
+
 class Adapter(Receipt):
     """LoRA weights; `adapter_digest` covers the weights and their configuration, nothing else."""
 
@@ -297,6 +357,19 @@ class Evaluation(Receipt):
 
     who: Literal["base", "challenger", "champion"]
     metrics: dict[str, float]
+
+
+class HarnessScores(Receipt):
+    """Figures of one model on tasks of lm-eval, as `task/metric`."""
+
+    who: Literal["base", "challenger"]
+    metrics: dict[str, float]
+
+
+class EarlierScores(Receipt):
+    """Scores of challenger and champion on the earlier rows, by model."""
+
+    metrics: dict[str, dict[str, float]]
 
 
 class ComparedReplies(Receipt):
@@ -332,6 +405,10 @@ class Decision(Receipt):
     gains: dict[str, dict[str, float]]
     slices: list[dict[str, Any]] = []
     """By slice: the gain over the champion, or over the base where there is none, and whether it `fell`."""
+    earlier: str = ""
+    """What rows of the champion's dataset were asked beside today's, or why none were; empty where there is no champion."""
+    general: dict[str, Any] = {}
+    """The gain over the base on general text, also by `languages`, and which of these `fell` (`all` or a language)."""
     rival: int = 0
     """The version that was to be beaten; 0 when there was none."""
 

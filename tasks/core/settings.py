@@ -403,7 +403,7 @@ class WorthSettings(Section):
 class EvaluationSettings(Section):
     """How models are compared."""
 
-    unkeyed: ClassVar[frozenset[str]] = frozenset({"golden"})
+    unkeyed: ClassVar[frozenset[str]] = frozenset({"golden", "earlier_rows", "harness", "harness_limit"})
 
     batch_tokens: Positive = 8192
     """Tokens in one scoring batch, padding included."""
@@ -416,6 +416,14 @@ class EvaluationSettings(Section):
     golden: str = ""
     """YAML file of questions that every model is asked, with what their replies must hold; empty is none. A relative path is
     relative to the recipe's folder in a recipe, to the current folder on the command line."""
+    earlier_rows: Annotated[int, Field(ge=0, le=100000)] = 512
+    """Most held-out rows of the champion's own dataset, by smallest row id, that challenger and champion are compared on when
+    today's logs do not hold them any more; it tells what a model forgets when logs rotate. 0 asks none."""
+    harness: tuple[str, ...] = ()
+    """Tasks of EleutherAI's lm-eval (extra `lm-eval`) that base and challenger are asked, for people to read: names, or YAML
+    files of tasks of your own, whose data may lie beside them. Named ones fetch their data from a hub. Relative as `golden`."""
+    harness_limit: Annotated[int, Field(ge=0)] = 0
+    """Most examples of each of these tasks; 0 asks all."""
     merge_rows: Positive = 16
     """Held-out rows on which merged model and adapter are compared."""
     max_merge_difference: Annotated[float, Field(gt=0)] = 0.05
@@ -461,7 +469,11 @@ class GateSettings(Section):
     """Confidence of that interval."""
     max_slice_loss: Annotated[float, Field(ge=0)] = 0.1
     """Largest loss against the champion (the base, as long as there is none) of any language, product, length, month or outcome,
-    in nats per token; a larger one, beyond noise and of five requesters at least, keeps the challenger out."""
+    or on earlier rows, in nats per token; a larger one, beyond noise and of five requesters at least, keeps the challenger out."""
+    max_general_loss: Annotated[float, Field(ge=0)] = 0.5
+    """Largest loss against the base on general text, in English or German or both, in nats per token; a larger one, beyond noise,
+    keeps the challenger out. The default lets perplexity grow by two thirds, which is damage rather than a change of tone; with 0
+    the loss is only shown. It says nothing of a base that never foresaw such text (near the logarithm of its vocabulary)."""
     min_golden: Fraction = 0.0
     """Smallest share of the golden cases that the challenger must pass; above 0, it may not pass fewer than the champion beyond
     noise either. With 0 they are only shown, but for critical ones: a challenger that fails one is kept out."""

@@ -37,6 +37,17 @@ def test_golden_cases_lie_beside_their_recipe_or_where_the_command_is_given(tmp_
     assert read_settings(str(recipe), ["evaluation.golden="]).evaluation.golden == ""
 
 
+def test_tasks_of_ones_own_lie_beside_their_recipe_and_names_stay_names(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("evaluation: {harness: [mine/task.yaml, hellaswag]}\n")
+    assert read_settings(str(recipe)).evaluation.harness == (
+        str(tmp_path / "mine" / "task.yaml"),
+        "hellaswag",
+    )
+    given = read_settings(str(recipe), ["evaluation.harness=[other.yml]"])
+    assert given.evaluation.harness == (str(Path.cwd() / "other.yml"),)
+
+
 def test_the_guides_recipe_is_the_guide_to_the_letter() -> None:
     settings = read_settings("guide", ["model.revision=" + 40 * "a", "model.base=a/b"])
     lora, training = settings.lora, settings.training

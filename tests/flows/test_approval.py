@@ -15,6 +15,7 @@ from prefect.settings import PREFECT_API_URL
 from flows import approval
 from flows.own_server import ADDRESS
 from flows.registry_moves import promote_version, reject_version
+from tasks.core.receipts import Decision, RegisteredModel
 from tasks.core.registry.client import open_registry
 from tasks.core.registry.lineage import WAITING
 from tasks.core.registry.transitions import history
@@ -129,3 +130,23 @@ def test_without_a_word_the_question_stays_open(asking: Settings, monkeypatch: p
     again, followed = run_here(asking)
     assert again["model"]["aliases"] == ["champion"]
     assert [step.name for step in followed.steps if not step.cached] == ["promotion"]
+
+
+def test_the_question_tells_what_may_be_forgotten() -> None:
+    registered = RegisteredModel(path="r", digest="r", name="m", version=3, run_id="run", content_key="c")
+    gain = {"mean": -0.02, "low": -0.05, "high": 0.01, "rows": 140, "groups": 31}
+    decision = Decision(
+        path="d",
+        digest="d",
+        outcome="ask",
+        reason="The gains are beyond noise.",
+        gains={"base": gain},
+        slices=[{"slice": "earlier rows", **gain, "fell": False}],
+        earlier="140 rows of 31 requesters",
+        general={**gain, "languages": {"en": gain}, "fell": []},
+    )
+    asked = approval.question(registered, decision)
+    assert "Earlier rows: 140 rows of 31 requesters, gain -0.020, interval -0.050 to +0.010." in asked
+    assert "General text: gain over the base -0.020, interval -0.050 to +0.010; en -0.020." in asked
+    plain = approval.question(registered, decision.model_copy(update={"earlier": "", "general": {}}))
+    assert plain.endswith("No slice fell. The artifacts of this run have the whole evaluation.")

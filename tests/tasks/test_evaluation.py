@@ -1,4 +1,4 @@
-"""Every model that is judged answers the golden cases, and what they say is in the key of the step."""
+"""Every model that is judged answers the golden cases and foresees general text; what they say is in the key of the step."""
 
 import json
 from pathlib import Path
@@ -8,16 +8,20 @@ import pytest
 
 from expectations.suites import read_suite
 from tasks.core.errors import ModelError, SettingsError
+from tasks.core.judging.general_text import GENERAL, passage_rows, read_passages
 from tasks.core.judging.generation import answer
 from tasks.core.judging.golden_cases import GOLDEN, read_results
+from tasks.core.judging.scoring import read_scores
+from tasks.core.model.adapters import attach, load_adapter, save_adapter
 from tasks.core.model.loading import load_base, load_tokenizer
-from tasks.core.receipts import BaseModel, Evaluation, GoldenCases, SuiteText, TokenRows
-from tasks.core.settings import EvaluationSettings, LogsSettings, ModelSettings, Settings
+from tasks.core.receipts import Adapter, BaseModel, Evaluation, GeneralText, GoldenCases, SuiteText, TokenRows
+from tasks.core.settings import EvaluationSettings, LogsSettings, LoraSettings, ModelSettings, Settings
 from tasks.core.store.rows import read_rows
 from tasks.core.tokens.prompts import encode, render_prompt, template_source, with_template
 from tasks.core.tokens.storing import HELD_OUT, TOKENIZER, TokenRow, save_token_rows
 
 QUESTION = "How do I reset it?"
+PROSE = GeneralText(passages=read_passages().passages[::20])
 
 
 @pytest.fixture
@@ -51,14 +55,15 @@ def values(golden: GoldenCases, evaluation: EvaluationSettings) -> dict[str, Any
         "evaluation": evaluation,
         "suite": SuiteText(name="predictions", text=read_suite("predictions")),
         "golden": golden,
+        "general": PROSE,
     }
 
 
-def evaluated(place: Path, golden: GoldenCases) -> Evaluation:
+def evaluated(place: Path, golden: GoldenCases, adapter: Adapter | None = None) -> Evaluation:
     from tasks.evaluation import evaluate_model
 
     evaluation = EvaluationSettings(max_new_tokens=6, generated=2, replies=1)
-    found: Evaluation = evaluate_model.task.fn(place, **values(golden, evaluation))
+    found: Evaluation = evaluate_model.task.fn(place, **values(golden, evaluation) | {"adapter": adapter})
     return found
 
 
@@ -87,6 +92,45 @@ def test_without_cases_there_are_no_figures_of_them(place: Path) -> None:
     receipt = evaluated(place, GoldenCases())
     assert read_results(receipt.folder(place) / GOLDEN) == []
     assert "golden_cases" not in receipt.metrics
+
+
+@pytest.mark.parametrize("method", ["", "lora", "prefix", "prompt"])
+def test_general_text_is_foreseen_token_by_token_also_behind_virtual_ones(method: str, place: Path) -> None:
+    import torch
+
+    model, adapter = load_base(place / "base", "none", dtype="float32").model, None
+    if method:
+        lora = LoraSettings(method=method, rank=2, virtual_tokens=5)  # type: ignore[arg-type]
+        torch.manual_seed(1)
+        trained = attach(model, lora, seed=3)
+        for weight in trained.parameters():
+            weight.data += 0.05 * torch.randn_like(weight) if weight.requires_grad else 0
+        save_adapter(trained, place / "adapter", "b")
+        adapter = Adapter(path="adapter", digest="a", adapter_digest="a", base_digest="b")
+        model = load_adapter(load_base(place / "base", "none", dtype="float32").model, place / "adapter")
+    receipt = evaluated(place, GoldenCases(), adapter)
+
+    rows = passage_rows(load_tokenizer(place / "rows" / TOKENIZER), PROSE.passages, 256)
+    scores = read_scores(receipt.folder(place) / GENERAL)
+    for row, score in zip(rows, scores, strict=True):
+        ids = torch.tensor([row.ids])
+        with torch.no_grad():
+            logits = model(input_ids=ids).logits[0, -ids.shape[1] :][:-1]
+        expected = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum").item()
+        assert score.loss_sum == pytest.approx(expected, rel=1e-4)
+        assert (score.row_id, score.tokens) == (row.row_id, len(row.ids) - 1)
+    total = sum(score.loss_sum for score in scores) / sum(score.tokens for score in scores)
+    assert receipt.metrics["general_loss"] == pytest.approx(total)
+
+
+def test_what_is_foreseen_is_in_the_key() -> None:
+    from tasks.evaluation import evaluate_model
+
+    def key(general: GeneralText) -> str:
+        return evaluate_model.lid.key(values(cases(), EvaluationSettings()) | {"general": general})
+
+    assert key(PROSE) == key(GeneralText(passages=PROSE.passages))
+    assert key(PROSE) != key(GeneralText(passages=PROSE.passages[:1]))
 
 
 def test_a_case_that_is_too_long_for_the_base_is_named(place: Path) -> None:

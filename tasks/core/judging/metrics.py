@@ -7,7 +7,7 @@ from tasks.core.errors import ModelError
 from tasks.core.judging.scoring import RowScore
 
 
-def summarize(scores: Sequence[RowScore]) -> dict[str, float]:
+def summarize(scores: Sequence[RowScore], what: str = "held-out") -> dict[str, float]:
     """Give loss (nats per reply token), perplexity, token accuracy, and how much they stand on.
 
     Raises `ModelError` when there is no token, or a loss that is not finite: a hidden NaN would win or lose unseen.
@@ -16,7 +16,7 @@ def summarize(scores: Sequence[RowScore]) -> dict[str, float]:
     total = math.fsum(score.loss_sum for score in scores)
     if tokens == 0 or not math.isfinite(total):
         raise ModelError(
-            f"The held-out loss cannot be computed: {len(scores)} rows, {tokens} tokens, sum {total}.",
+            f"The {what} loss cannot be computed: {len(scores)} rows, {tokens} tokens, sum {total}.",
             cure="Hold out more rows, or set model.dtype=float32.",
         )
     loss = total / tokens

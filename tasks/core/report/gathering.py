@@ -13,6 +13,7 @@ from tasks.core.receipts import (
     Adapter,
     ComparedReplies,
     Evaluation,
+    HarnessScores,
     RawLogs,
     Receipt,
     Threads,
@@ -136,6 +137,11 @@ def gather_comparison(receipts: Receipts) -> dict[str, Any]:
     if compared is None:
         return {}
     return {"rival": compared.rival, "judge": compared.judge, "p_value": compared.p_value, **compared.counts}
+
+
+def gather_harness(receipts: Receipts) -> dict[str, dict[str, float]]:
+    """Give the figures of tasks of lm-eval, by model; nothing where none were asked."""
+    return {one.who: one.metrics for one in receipts if isinstance(one, HarnessScores)}
 
 
 def gather_golden(receipts: Receipts, workspace: Path) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.core.report.tables import plain
+from tasks.core.report.tables import general_words, interval, plain
 from tasks.core.report.wording import clock, percent
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
@@ -39,6 +39,8 @@ def model_card(
     metrics: Metrics,
     verdict: str,
     slices: Sequence[Mapping[str, Any]],
+    earlier: str,
+    general: Mapping[str, Any],
     steps: Sequence[Mapping[str, float]],
 ) -> str:
     """Write the card as Markdown, with the front matter that model hubs read; no text of a row is in it.
@@ -67,7 +69,10 @@ def model_card(
         ],
         verdict=_as_words(verdict),
         slices=told,
-        limits=list(_limits(metrics, told)),
+        earlier=earlier,
+        general=general,
+        general_words=general_words,
+        limits=list(_limits(metrics, told, general)),
         cost=_cost(steps),
     )
 
@@ -77,12 +82,17 @@ def _as_words(text: str) -> str:
     return "".join(f"\\{char}" if char in MARKS else char for char in plain(text))
 
 
-def _limits(metrics: Metrics, slices: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _limits(
+    metrics: Metrics, slices: Sequence[Mapping[str, Any]], general: Mapping[str, Any]
+) -> Iterator[str]:
     challenger = metrics["challenger"]
     yield "It repeats what the team has said; where the team was wrong, so is it, and it knows nothing of later days."
     fallen = ", ".join(str(one["slice"]) for one in slices if one["fell"])
     if fallen:
         yield f"It is worse than the model that it was compared with on {fallen}."
+    worse = [f"{name} {interval(gain)}" for name, gain in _of_general(general) if gain["high"] < 0]
+    if worse:
+        yield f"Of general text it foresees less than its base, in nats per token: {'; '.join(worse)}."
     few = ", ".join(str(one["slice"]) for one in slices if one["groups"] < FEW)
     if few:
         yield f"Fewer than {FEW} requesters, so that the figures say little: {few}."
@@ -91,6 +101,12 @@ def _limits(metrics: Metrics, slices: Sequence[Mapping[str, Any]]) -> Iterator[s
             f"{percent(1 - challenger['ended'])} of its {int(challenger['replies'])} test replies did not come to an end "
             "within the longest reply allowed."
         )
+
+
+def _of_general(general: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, float]]]:
+    if general:
+        yield "all", general
+        yield from general["languages"].items()
 
 
 def _cost(steps: Sequence[Mapping[str, float]]) -> str:

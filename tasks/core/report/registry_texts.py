@@ -1,6 +1,7 @@
 """What the registry shows of a version: a description for people, and figures beside the curve of the training."""
 
 import math
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -83,6 +84,17 @@ def run_figures(rows: Mapping[str, int], proof: Mapping[str, Any]) -> Figures:
 def gain_figures(gains: Mapping[str, Mapping[str, float]]) -> Figures:
     """Give gains with their intervals as metrics; an end that is not finite is left out."""
     return [figure for who, gain in gains.items() for figure in _figures(f"gain_over_{who}", gain)]
+
+
+def harness_figures(harness: Mapping[str, Mapping[str, float]]) -> Figures:
+    """Give figures on tasks of lm-eval as metrics, in the characters that MLflow takes."""
+    return [
+        figure
+        for who, values in harness.items()
+        for figure in _figures(
+            f"{who}/harness", {re.sub(r"[^\w./ -]", "_", name): value for name, value in values.items()}
+        )
+    ]
 
 
 def training_figures(steps: Iterable[Mapping[str, float]]) -> Figures:

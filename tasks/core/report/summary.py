@@ -48,6 +48,12 @@ class RunSummary:
     """By rival: `mean`, `low`, `high` in nats per token, and the `groups` and `rows` behind them."""
     slices: list[dict[str, Any]] = field(default_factory=list)
     """By slice of the held-out rows: its name, the gain as above over the champion or else the base, and whether it `fell`."""
+    earlier: str = ""
+    """What rows of the champion's dataset were asked beside today's (the slice `earlier rows` has the gain), or why none were."""
+    general: dict[str, Any] = field(default_factory=dict)
+    """The gain over the base on general text, as above, also by `languages`, and which of these `fell` (`all` or a language)."""
+    harness: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Figures on tasks of lm-eval by model, as `task/metric`."""
     golden: list[dict[str, Any]] = field(default_factory=list)
     """Each golden case: `case`, `critical`, and by model the names of the assertions that `failed`."""
     comparison: dict[str, Any] = field(default_factory=dict)

@@ -1,8 +1,11 @@
 """Tables and sentences of a run, which the terminal, Prefect's artifacts and the page share."""
 
+import math
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
+from tasks.core.judging.slices import EARLIER
 from tasks.core.report.summary import FATES, RunSummary
 from tasks.core.report.wording import percent
 
@@ -67,6 +70,16 @@ def replies_table(summary: RunSummary) -> list[dict[str, Any]]:
     ]
 
 
+def harness_table(summary: RunSummary) -> list[dict[str, str]]:
+    """Give the figures on tasks of lm-eval, model by model; nothing where none were asked."""
+    sides = [who for who in MODELS if who in summary.harness]
+    names = sorted({name for figures in summary.harness.values() for name in figures})
+    return [
+        {"task": name, **{who: f"{summary.harness[who].get(name, math.nan):.4g}" for who in sides}}
+        for name in names
+    ]
+
+
 def golden_table(summary: RunSummary) -> list[dict[str, Any]]:
     """Give what became of every golden case, model by model; nothing where there are none."""
     return [
@@ -94,6 +107,55 @@ def golden_line(summary: RunSummary) -> str:
     critical = f"; critical and failed: {', '.join(failed)}" if failed else ""
     cases = "case" if len(summary.golden) == 1 else "cases"
     return f"{len(summary.golden):,} {cases}; passed: {counts}{critical}"
+
+
+def earlier_line(summary: RunSummary) -> str:
+    """Say what rows of the champion's dataset were asked beside today's, with the gain over it; empty without a champion."""
+    if not summary.earlier:
+        return ""
+    found = next((one for one in summary.slices if one["slice"] == EARLIER), None)
+    return f"earlier rows: {summary.earlier}" + (
+        f", gain {interval(found)}{_fell(found['fell'])}" if found else ""
+    )
+
+
+def general_line(summary: RunSummary) -> str:
+    """Say how well each model foresees general text, with the challenger's gain over the base; empty where none was asked."""
+    if not summary.general:
+        return ""
+    losses = (
+        f"{who} {summary.metrics[who]['general_loss']:.3f}"
+        for who in MODELS
+        if "general_loss" in summary.metrics.get(who, {})
+    )
+    passages = f"{', '.join(losses)} nats per token on {summary.general['rows']} passages"
+    return f"general text: {passages}; {general_words(summary.general)}"
+
+
+def general_words(general: Mapping[str, Any]) -> str:
+    """Say what a challenger gained over its base on general text, as a whole and by language."""
+    parts = [f"gain over the base {interval(general)}{_fell('all' in general['fell'])}"]
+    parts += [
+        f"{name} {gain['mean']:+.3f}{_fell(name in general['fell'])}"
+        for name, gain in general["languages"].items()
+    ]
+    return "; ".join(parts)
+
+
+def told_gains(summary: RunSummary) -> dict[str, dict[str, float]]:
+    """Give the gains over each rival, and those on earlier rows and general text, by what they are over."""
+    beside = {
+        "champion_on_earlier_rows": next((one for one in summary.slices if one["slice"] == EARLIER), None),
+        "base_on_general_text": summary.general,
+    }
+    figures = ("mean", "low", "high", "rows", "groups")
+    return summary.gains | {
+        name: {figure: gain[figure] for figure in figures} for name, gain in beside.items() if gain
+    }
+
+
+def _fell(fell: bool) -> str:
+    return " (fell)" if fell else ""
 
 
 def comparison_line(summary: RunSummary) -> str:
@@ -131,7 +193,7 @@ def change(summary: RunSummary) -> str:
     return f"{percent(abs(share))} {'lower' if share >= 0 else 'higher'}"
 
 
-def interval(gain: dict[str, float]) -> str:
+def interval(gain: Mapping[str, float]) -> str:
     """Give a gain with its confidence interval, in nats per token."""
     return f"{gain['mean']:+.3f}, interval {gain['low']:+.3f} to {gain['high']:+.3f}"
 
@@ -139,6 +201,11 @@ def interval(gain: dict[str, float]) -> str:
 def figure_of(perplexity: float) -> str:
     """Give a perplexity at a bounded width: an untrained model's has hundreds of digits."""
     return f"{perplexity:,.1f}" if perplexity < 1e6 else f"{perplexity:.1e}"
+
+
+def sentence(words: str) -> str:
+    """Make words a sentence."""
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
 
 
 def plain(text: str) -> str:
@@ -166,8 +233,10 @@ def summary_markdown(summary: RunSummary) -> str:
         parts.append(_markdown(replies_table(summary)))
     if summary.golden:
         parts += [f"Golden cases: {golden_line(summary)}.", _markdown(golden_table(summary))]
+    parts += [_markdown(harness_table(summary))] if summary.harness else []
     parts += [f"Replies: {comparison_line(summary)}."] if summary.comparison else []
     parts += [f"- The gain over the {who} is {interval(gain)}." for who, gain in summary.gains.items()]
+    parts += [f"- {sentence(line)}" for line in (earlier_line(summary), general_line(summary)) if line]
     parts += [f"- {warning}" for warning in summary.warnings]
     return "\n\n".join(filter(None, parts)) + "\n"
 

@@ -7,8 +7,10 @@ from typing import Any
 from tasks.core.report.summary import RunSummary
 from tasks.core.report.tables import (
     comparison_line,
+    earlier_line,
     evaluation_table,
     figure_of,
+    general_words,
     golden_line,
     headline,
     interval,
@@ -26,7 +28,7 @@ WIDTH, LINES = 96, 30
 def terminal_summary(summary: RunSummary, report: str) -> str:
     """Give the run as at most thirty lines of plain text, a hundred columns wide; only a longer path stays whole."""
     lines = _block(model_of(summary), f"{word_of(summary).upper()}  ", 1) or [word_of(summary).upper()]
-    lines += _block(summary.reason, "  ", 4)
+    lines += _block(summary.reason, "  ", 3 if summary.error else 4)
     lines += _block(summary.error["cure"], "  ", 2) if summary.error else []
     lines += ["", *_block(headline(summary), "  ", 2)] if headline(summary) else []
     facts = _facts(summary)
@@ -96,6 +98,8 @@ def _facts(summary: RunSummary) -> list[str]:
         lines += _block(f"over the {who} {interval(gain)} nats per token{groups}", "  gain    ", 1)
     lines += _block(golden_line(summary), "  golden  ", 2)
     lines += _block(comparison_line(summary), "  judge   ", 1)
+    lines += _block(earlier_line(summary).partition(": ")[2], "  earlier ", 1)
+    lines += _block(general_words(summary.general) if summary.general else "", "  general ", 1)
     return lines + (_block(_merge(summary), "  merge   ", 2) if summary.merge else [])
 
 

@@ -49,6 +49,11 @@ def kind_of(name: str) -> str:
     return KINDS.get(name, spoken(name).lower())
 
 
+def counted(number: int, what: str) -> str:
+    """Give a number of things: `1 row`, `1,200 rows`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Give a share as `91.7 %`; what is all or nothing has no digits behind the point."""
     return f"{100 * share:.{0 if share in (0, 1) else digits}f} %"

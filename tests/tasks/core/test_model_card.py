@@ -21,6 +21,8 @@ def card(**changes: Any) -> str:
         "metrics": {"base": FIGURES | {"loss": 7.25}, "challenger": FIGURES},
         "verdict": "The gains are beyond noise.",
         "slices": [SLICE],
+        "earlier": "",
+        "general": {},
         "steps": [STEP, STEP],
     }
     return model_card("support-assistant", "owner/base@abc", "LoRA on a base.", **(facts | changes))
@@ -54,6 +56,8 @@ def _facts() -> dict[str, Any]:
         "metrics": {"base": FIGURES, "challenger": FIGURES},
         "verdict": "",
         "slices": [],
+        "earlier": "",
+        "general": {},
         "steps": [STEP],
     }
 
@@ -89,6 +93,23 @@ def test_its_limits_are_told() -> None:
     assert "worse than the model that it was compared with on language: de." in text
     assert "Fewer than 5 requesters, so that the figures say little: product: x." in text
     assert "| language: de (fell) |" in text
+
+
+def test_what_may_be_forgotten_is_told() -> None:
+    gain = {"mean": -0.2, "low": -0.25, "high": -0.15, "rows": 40, "groups": 40}
+    english = gain | {"mean": -0.6, "low": -0.65, "high": -0.55, "rows": 20}
+    german = gain | {"mean": 0.2, "low": 0.15, "high": 0.25, "rows": 20}
+    general = {**gain, "languages": {"de": german, "en": english}, "fell": ["en"]}
+    text = card(earlier="not in this store", general=general)
+    assert "\nEarlier rows, of the champion's dataset and not in today's: not in this store.\n" in text
+    figures = "gain over the base -0.200, interval -0.250 to -0.150; de +0.200; en -0.600 (fell)."
+    assert f"\nGeneral text, nats per token on 40 passages: {figures}\n" in text
+    assert (
+        "foresees less than its base, in nats per token: all -0.200, interval -0.250 to -0.150; en -0.6"
+        in text
+    )
+    assert "foresees less" not in card(general=german | {"languages": {"de": german}, "fell": []})
+    assert not any(word in card() for word in ("Earlier rows", "General text"))
 
 
 def test_the_name_of_a_product_is_only_a_word() -> None:

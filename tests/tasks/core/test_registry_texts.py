@@ -13,6 +13,7 @@ from tasks.core.report.registry_texts import (
     base_name,
     describe,
     gain_figures,
+    harness_figures,
     note,
     run_figures,
     times_of,
@@ -108,3 +109,8 @@ def test_a_run_in_mlflow_began_when_its_training_did_and_says_what_it_is(tmp_pat
     assert told.info.run_name == "support 2026-11-25"
     assert told.data.tags[NOTE] == "In words."
     assert [one.timestamp - told.info.start_time for one in history] == pytest.approx([10_000, 20_000], abs=2)
+
+
+def test_figures_on_tasks_are_metrics_in_characters_that_mlflow_takes() -> None:
+    found = harness_figures({"base": {"a/acc": 0.5, "b/em (strict)": 1.0}, "challenger": {"a/acc": math.nan}})
+    assert found == [("base/harness/a/acc", 0.5, 0), ("base/harness/b/em _strict_", 1.0, 0)]

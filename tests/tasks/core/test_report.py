@@ -15,9 +15,11 @@ from tasks.core.report.page import render_page
 from tasks.core.report.summary import FATES, RunSummary
 from tasks.core.report.tables import (
     evaluation_table,
+    harness_table,
     headline,
     rows_table,
     summary_markdown,
+    told_gains,
 )
 from tasks.core.report.terminal import replies_text, terminal_summary
 from tasks.core.report.wording import clock, percent
@@ -139,11 +141,21 @@ def full_run(**changes: Any) -> RunSummary:
             "base_identity": "starter@5763a46c1f5762fc",
         },
         metrics={
-            "base": metrics(3.4127, 0.352),
-            "challenger": metrics(2.0104, 0.571),
-            "champion": metrics(2.1275, 0.55),
+            "base": metrics(3.4127, 0.352) | {"general_loss": 6.5, "general_tokens": 7837},
+            "challenger": metrics(2.0104, 0.571) | {"general_loss": 6.7, "general_tokens": 7837},
+            "champion": metrics(2.1275, 0.55) | {"general_loss": 6.7, "general_tokens": 7837},
         },
         gains={"base": gain(1.4023, 1.318, 1.489), "champion": gain(0.1171, 0.064, 0.171)},
+        slices=[
+            {"slice": "language: de", **gain(0.2, 0.1, 0.3), "fell": False},
+            {"slice": "earlier rows", **gain(-0.02, -0.05, 0.01), "fell": False},
+        ],
+        earlier="140 rows of 31 requesters",
+        general={
+            **gain(-0.2, -0.3, -0.1),
+            "languages": {"de": gain(0.2, 0.1, 0.3), "en": gain(-0.6, -0.7, -0.5)},
+            "fell": ["en"],
+        },
         comparison={
             "rival": "champion",
             "judge": "judge-7b",
@@ -152,6 +164,10 @@ def full_run(**changes: Any) -> RunSummary:
             "losses": 5,
             "ties": 4,
             "unreadable": 1,
+        },
+        harness={
+            "base": {"spiders/acc": 0.25, "spiders/word_perplexity": 31234.5},
+            "challenger": {"spiders/acc": 0.5, "spiders/word_perplexity": 1234.5},
         },
         golden=[
             {
@@ -413,6 +429,59 @@ def test_a_judges_word_is_shown_and_whether_the_gate_goes_by_it() -> None:
     assert f"  judge   {line}\n" in terminal_summary(full_run(), "r.html")
     assert "judge" not in terminal_summary(full_run(comparison={}), "r.html")
     assert "judge's eyes" not in render_page(full_run(comparison={}), None)
+
+
+FORGOTTEN = "140 rows of 31 requesters, gain -0.020, interval -0.050 to +0.010"
+UNLEARNED = "gain over the base -0.200, interval -0.300 to -0.100; de +0.200; en -0.600 (fell)"
+
+
+def test_what_may_be_forgotten_is_told_everywhere() -> None:
+    run = full_run()
+    page, text = Reader(render_page(run, None)).text, terminal_summary(run, "r")
+    for told in (page, summary_markdown(run)):
+        assert f"Earlier rows: {FORGOTTEN}." in told
+        assert (
+            "General text: base 6.500, champion 6.700, challenger 6.700 nats per token on 191 passages"
+            in told
+        )
+        assert f"{UNLEARNED}." in told
+    assert f"  earlier {FORGOTTEN}\n" in text
+    assert (
+        "  general gain over the base -0.200, interval -0.300 to -0.100; de +0.200; en -0.600 (fell)\n"
+        in text
+    )
+    assert told_gains(run)["champion_on_earlier_rows"] == gain(-0.02, -0.05, 0.01)
+    assert told_gains(run)["base_on_general_text"] == gain(-0.2, -0.3, -0.1)
+
+
+def test_why_there_are_no_earlier_rows_is_told() -> None:
+    run = full_run(slices=[], earlier="not in this store", general={})
+    page = Reader(render_page(run, None)).text
+    assert "Earlier rows: not in this store." in page
+    assert "General text" not in page
+    assert "  earlier not in this store\n" in terminal_summary(run, "r")
+    assert set(told_gains(run)) == {"base", "champion"}
+    assert "What may be forgotten" not in Reader(render_page(bare_run(), None)).text
+
+
+def test_the_page_says_whether_the_gate_goes_by_general_text() -> None:
+    said = {
+        most: Reader(render_page(full_run(settings={"gate": {"max_general_loss": most}}), None)).text
+        for most in (0.0, 0.5)
+    }
+    assert "The gate does not go by it" in said[0.0]
+    assert "loses more than gate.max_general_loss (0.5) against the base" in said[0.5]
+
+
+def test_figures_on_tasks_of_lm_eval_stand_side_by_side() -> None:
+    run = full_run()
+    assert harness_table(run) == [
+        {"task": "spiders/acc", "base": "0.25", "challenger": "0.5"},
+        {"task": "spiders/word_perplexity", "base": "3.123e+04", "challenger": "1234"},
+    ]
+    assert "Tasks of lm-eval task base challenger spiders/acc 0.25 0.5" in Reader(render_page(run, None)).text
+    assert "| spiders/acc | 0.25 | 0.5 |" in summary_markdown(run)
+    assert "Tasks of lm-eval" not in Reader(render_page(full_run(harness={}), None)).text
 
 
 def test_a_critical_case_that_failed_is_named_in_the_terminal() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tasks.core.selection.earlier import new_to
 from tasks.core.selection.hashing import hash_rows, hashes_of
 from tasks.core.selection.signatures import fingerprints, sketch, words_of
 from tasks.core.selection.splitting import day, held_out_by_time, held_out_groups, rank_in_group
@@ -195,3 +196,20 @@ def test_short_and_empty_texts_can_be_sketched() -> None:
 def test_no_rows_give_no_verdicts() -> None:
     assert len(judge(*hashes_of([]), RULES).fates) == 0
     assert len(judge(*hashes_of([hash_rows([])]), RULES).fates) == 0
+
+
+def test_a_row_is_new_to_today_when_neither_it_nor_its_like_is_there() -> None:
+    draw = random.Random(9)
+    said = [text(draw) for _ in range(40)]
+    today = [row(number, words) for number, words in enumerate(said)]
+    rows = [
+        row(3, text(draw)),  # the id of a row of today
+        row(100, said[5], reply=today[5]["reply"]),
+        row(101, edited(said[6], draw, 1), reply=today[6]["reply"]),
+        row(102, text(draw)),
+        row(103, edited(said[7], draw, 20), reply=today[7]["reply"]),
+    ]
+    for cut in (1, 20, 40):  # shards
+        tables = [hash_rows(today[start : start + cut]) for start in range(0, len(today), cut)]
+        assert new_to(tables, hash_rows(rows)).tolist() == [False, False, False, True, True]
+    assert new_to([], hash_rows(rows)).all()
