@@ -91,7 +91,7 @@ def _facts(summary: RunSummary) -> list[str]:
     if "train" in summary.rows:
         train, held_out = summary.rows["train"], summary.rows.get("held_out", 0)
         lines.append(f"          {train:,} to train on, {held_out:,} held out")
-    lines += _block(news_line(summary), "  worth   ", 2)
+    lines += _block(news_line(summary), "  worth   ", 1)
     untold = [one for one in summary.gains.items() if not _is_told(*one, summary.reason)]
     for who, gain in untold[:2]:
         groups = f" ({gain['groups']:,.0f} requesters)" if "groups" in gain else ""

@@ -381,6 +381,7 @@ WITHOUT_ROWS = {
     "base_quantization",
     "champion_fetching",
     "gating",
+    "harness_evaluation",
     "merging",
     "promotion",
     "registration",
