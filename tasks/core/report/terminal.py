@@ -96,7 +96,7 @@ def _facts(summary: RunSummary) -> list[str]:
     for who, gain in untold[:2]:
         groups = f" ({gain['groups']:,.0f} requesters)" if "groups" in gain else ""
         lines += _block(f"over the {who} {interval(gain)} nats per token{groups}", "  gain    ", 1)
-    lines += _block(golden_line(summary), "  golden  ", 2)
+    lines += _block(golden_line(summary), "  golden  ", 1)
     lines += _block(comparison_line(summary), "  judge   ", 1)
     lines += _block(earlier_line(summary).partition(": ")[2], "  earlier ", 1)
     lines += _block(general_words(summary.general) if summary.general else "", "  general ", 1)
