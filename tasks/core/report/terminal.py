@@ -100,7 +100,7 @@ def _facts(summary: RunSummary) -> list[str]:
     lines += _block(comparison_line(summary), "  judge   ", 1)
     lines += _block(earlier_line(summary).partition(": ")[2], "  earlier ", 1)
     lines += _block(general_words(summary.general) if summary.general else "", "  general ", 1)
-    return lines + (_block(_merge(summary), "  merge   ", 2) if summary.merge else [])
+    return lines + (_block(_merge(summary), "  merge   ", 1) if summary.merge else [])
 
 
 def _is_told(who: str, gain: dict[str, float], reason: str) -> bool:
