@@ -15,9 +15,10 @@ from prefect.states import Running
 from pydantic import Field
 
 from flows.own_server import ADDRESS, is_own_server
+from tasks.announcing import show_question
 from tasks.core.errors import ServiceError
 from tasks.core.judging.slices import EARLIER
-from tasks.core.receipts import Answer, Decision, RegisteredModel
+from tasks.core.receipts import Answer, Decision, Evaluation, RegisteredModel
 from tasks.core.registry.client import CHALLENGER, CHAMPION, Registry, open_registry
 from tasks.core.registry.lineage import SET_ASIDE, WAITING
 from tasks.core.report.tables import general_words, interval
@@ -63,7 +64,9 @@ def ask_person(registered: RegisteredModel, decision: Decision, settings: Settin
         registered.name, "awaiting-approval", decision.reason, runtime.flow_run.name.rpartition(" ")[2]
     )
     journal().warnings += [told] if told else []
-    form = Approval.with_initial_data(description=question(registered, decision))
+    asked = question(registered, decision)
+    show_question(asked, (one for one in journal().receipts if isinstance(one, Evaluation)))
+    form = Approval.with_initial_data(description=asked)
     try:
         said: Approval = pause_flow_run(form, timeout=MINUTE * minutes, poll_interval=OFTEN)
     except FlowPauseTimeout:

@@ -1,10 +1,12 @@
 """Announcing: a run that is over is shown in Prefect and sent to MLflow; where that fails, its folder has it all."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.core.errors import ServiceError
+from tasks.core.receipts import Evaluation
 from tasks.core.registry.client import open_registry
 from tasks.core.report.receipt_texts import receipts_table
 from tasks.core.report.registry_texts import gain_figures, harness_figures
@@ -47,7 +49,7 @@ def show_run(followed: Journal, report: Path, summary: RunSummary) -> None:
             create_table_artifact(key="rows", table=rows_table(summary), description="Where the rows went")
         if summary.metrics:
             create_table_artifact(
-                key="evaluation", table=evaluation_table(summary), description="Held-out figures"
+                key="evaluation", table=evaluation_table(summary.metrics), description="Held-out figures"
             )
         made = [(step.name, step.part, step.cached, receipt) for step, receipt in followed.made]
         if made:
@@ -58,6 +60,17 @@ def show_run(followed: Journal, report: Path, summary: RunSummary) -> None:
             key="report",
             markdown=_way_to(report, summary.run_id),
             description="Where the run's report is, on its machine",
+        )
+
+
+def show_question(question: str, evaluations: Iterable[Evaluation]) -> None:
+    """Show in Prefect what a run that waits for a word asks, and the figures behind it."""
+    with only_shown():
+        create_markdown_artifact(key="decision", markdown=question, description="What is to be decided")
+        create_table_artifact(
+            key="evaluation",
+            table=evaluation_table({one.who: one.metrics for one in evaluations}),
+            description="Held-out figures",
         )
 
 

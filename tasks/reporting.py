@@ -268,7 +268,7 @@ def _leave(run: Run, summary: RunSummary) -> None:
     figure = _figure(run)
     write_whole(folder / RECEIPTS, json.dumps([_named(one) for one in run.journal.receipts], indent=1))
     write_whole(folder / QUALITY, json.dumps(summary.quality, indent=1))
-    write_whole(folder / EVALUATION, json.dumps(evaluation_table(summary), indent=1))
+    write_whole(folder / EVALUATION, json.dumps(evaluation_table(summary.metrics), indent=1))
     write_whole(folder / SAMPLES, json.dumps(summary.samples, indent=1, ensure_ascii=False))
     write_whole(folder / REPLIES, replies_text(summary.replies, summary.golden_replies))
     write_whole(folder / REPORT, render_page(summary, figure, f"{DATA_DOCS}/index.html"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from journeys import Told, run_here
 from prefect import get_client
-from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL
 
@@ -83,6 +83,11 @@ def form(asking: Settings) -> Callable[..., None]:
         assert run.state
         assert run.state.state_details.run_input_keyset
         with get_client(sync_client=True) as prefect:
+            shown = prefect.read_artifacts(
+                flow_run_filter=FlowRunFilter.model_validate({"id": {"any_": [run.id]}}),
+                artifact_filter=ArtifactFilter.model_validate({"key": {"any_": ["decision", "evaluation"]}}),
+            )
+            assert {one.key for one in shown} == {"decision", "evaluation"}
             prefect.resume_flow_run(run.id, run_input=said)
 
     return fill_in

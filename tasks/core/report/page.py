@@ -56,7 +56,7 @@ def render_page(summary: RunSummary, loss_png: bytes | None, docs: str = "") -> 
         tiles=_tiles(summary),
         news=_news(summary.worth),
         news_line=news_line(summary),
-        models=evaluation_table(summary),
+        models=evaluation_table(summary.metrics),
         gains=_gains(summary),
         written=replies_table(summary),
         asked=int(max((figures.get("replies", 0) for figures in summary.metrics.values()), default=0)),

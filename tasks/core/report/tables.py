@@ -35,9 +35,9 @@ def rows_table(summary: RunSummary) -> list[dict[str, Any]]:
     return [*table, {"rows": "unaccounted", "count": missing}] if missing else table
 
 
-def evaluation_table(summary: RunSummary) -> list[dict[str, Any]]:
+def evaluation_table(metrics: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
     """Give the models' held-out figures side by side, the challenger last."""
-    known = [who for who in MODELS if who in summary.metrics]
+    known = [who for who in MODELS if who in metrics]
     return [
         {
             "model": who,
@@ -47,8 +47,8 @@ def evaluation_table(summary: RunSummary) -> list[dict[str, Any]]:
             "rows": int(figures["rows"]),
             "reply tokens": int(figures["tokens"]),
         }
-        for who in (*known, *(other for other in summary.metrics if other not in MODELS))
-        for figures in (summary.metrics[who],)
+        for who in (*known, *(other for other in metrics if other not in MODELS))
+        for figures in (metrics[who],)
     ]
 
 
@@ -228,7 +228,7 @@ def summary_markdown(summary: RunSummary) -> str:
     if summary.rows:
         parts.append(_markdown(rows_table(summary)))
     if summary.metrics:
-        parts.append(_markdown(evaluation_table(summary)))
+        parts.append(_markdown(evaluation_table(summary.metrics)))
     if replies_table(summary):
         parts.append(_markdown(replies_table(summary)))
     if summary.golden:

@@ -123,7 +123,7 @@ def _merge(summary: RunSummary) -> str:
 
 
 def _models(summary: RunSummary) -> list[str]:
-    table = evaluation_table(summary)
+    table = evaluation_table(summary.metrics)
     head = f"  {'model':<11}{'loss':>9}{'perplexity':>13}{'accuracy':>11}{'rows':>9}"
     return [head] + [
         f"  {row['model']:<11.11}{row['loss']:>9.3f}{figure_of(row['perplexity']):>13}"

@@ -759,7 +759,11 @@ def test_the_headline_says_which_way_the_loss_went() -> None:
 
 
 def test_the_challenger_comes_last_in_the_table() -> None:
-    assert [row["model"] for row in evaluation_table(full_run())] == ["base", "champion", "challenger"]
+    assert [row["model"] for row in evaluation_table(full_run().metrics)] == [
+        "base",
+        "champion",
+        "challenger",
+    ]
 
 
 def test_the_terminal_summary_tells_the_run() -> None:
