@@ -233,8 +233,8 @@ def test_two_who_start_it_at_once_get_one_training_though_the_worker_is_killed(h
     house.wait(lambda: len(started()) == 2 and all(run["state_type"] in ENDED for run in started()))
     assert house.service("worker").pid != worker.pid
     messages = sorted(run["state"]["message"] for run in started())
-    assert messages[0].startswith("Kept: ")
-    assert messages[1].startswith("Skipped: Nothing is new")
+    assert messages[0].startswith("Not promoted: ")
+    assert messages[1].startswith("Nothing to do: Nothing is new")
     assert len(list((house.workspace / "store" / "adapter_training").glob("*"))) == trained + 1
 
 
