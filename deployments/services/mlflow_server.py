@@ -15,7 +15,8 @@ def serve(workspace: Path) -> None:
     place, folder = urlsplit(addresses.mlflow), workspace / "mlflow"
     folder.mkdir(exist_ok=True, mode=0o700)
     command = [sys.executable, "-m", "mlflow", "server", "--app-name", "freshtune", "--workers", "1"]
-    places = ["--artifacts-destination", f"{folder}/artifacts"]
+    # Clients read and write the files themselves: what is registered can be used when no server is up, too.
+    places = ["--no-serve-artifacts", "--default-artifact-root", f"{folder}/artifacts"]
     door = ["--host", str(place.hostname), "--port", str(place.port)]
     environment = os.environ | {
         CREDENTIALS: addresses.credentials,
