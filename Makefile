@@ -24,7 +24,7 @@ demo: .venv/.installed
 	@$(BIN)/freshtune show latest --replies
 
 test: .venv/.installed
-	@$(BIN)/pytest
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/.installed
 	@$(BIN)/ruff format --check --quiet .
