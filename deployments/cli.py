@@ -14,10 +14,10 @@ import click
 from deployments.erasure_commands import clean, forget
 from deployments.operating_commands import deploy, down, status, up, worker
 from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE, of_the_registry, workspace_of
-from deployments.printing import StepTeller, fail, keep_traceback, print_result, say, shorten
+from deployments.printing import StepTeller, fail, keep_traceback, print_result, say
 from deployments.quarantine_commands import quarantine_group
 from deployments.registry_commands import export, models, promote, reject, rollback, trace
-from deployments.run_records import find_run, list_runs, read_run
+from deployments.run_records import find_run, list_runs, read_run, run_line
 from deployments.serving_commands import answer, serve
 from deployments.settings_reading import read_settings
 from tasks.core.errors import BelowBar, FreshtuneError, Stopped
@@ -117,9 +117,7 @@ def runs(workspace: str | None, as_json: bool) -> None:
       freshtune runs
     """
     found = list_runs(workspace_of(workspace))
-    lines = [f"{one['run_id']:<22} {one['status']:<18} {shorten(one['reason'], 58)}" for one in found] or [
-        "No run yet: freshtune run"
-    ]
+    lines = [run_line(one) for one in found] or ["No run yet: freshtune run"]
     print_result({"schema": 1, "status": "done", "runs": found}, "\n".join(lines), as_json=as_json)
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE, workspace_of
 from deployments.printing import print_result, say
+from deployments.run_records import list_runs, run_line
 from deployments.services.starting import MESSAGES, answers
 from deployments.services.supervising import (
     ServiceState,
@@ -41,6 +42,7 @@ DESCRIBED = Path(__file__).with_name("prefect.yaml")
 LONGEST_START = 180  # seconds; databases are set up at the first one
 OFTEN = 0.5  # seconds between two looks
 LOCAL = "127.0.0.1"
+SHOWN = 3  # runs
 
 
 @click.command()
@@ -242,6 +244,7 @@ def _tell(place: Path, *, as_json: bool) -> None:
         from flows.deployed import deployments
 
         made = deployments()
+    last = list_runs(place)[:SHOWN]
     services = [
         {"name": one.name, "state": one.state.lower(), "pid": one.pid, "seconds": one.seconds}
         for one in states
@@ -253,14 +256,18 @@ def _tell(place: Path, *, as_json: bool) -> None:
         "prefect": addresses.prefect if addresses else "",
         "mlflow": addresses.mlflow if addresses else "",
         "deployments": [_deployment_record(one) for one in made],
+        "runs": [{name: run[name] for name in ("run_id", "status", "reason")} for run in last],
     }
+    ran = [run_line(run) for run in last]
     if not states:
-        print_result(record, f"No services are up in {place}: freshtune up", as_json=as_json)
+        lines = [f"No services are up in {place}: freshtune up", *(["", *ran] if ran else [])]
+        print_result(record, "\n".join(lines), as_json=as_json)
         return
     assert addresses is not None  # noqa: S101 - they were kept before the services were started
     lines = [_service_line(one, addresses) for one in states]
     lines += ["", f"Sign in as {addresses.user}; the password is in {place / SERVICES / ADDRESSES}.", ""]
     lines += _deployment_lines(made) or ["Nothing runs by itself yet: freshtune deploy RECIPE"]
+    lines += ["", *ran] if ran else []
     print_result(record, "\n".join(lines), as_json=as_json)
 
 

@@ -1,8 +1,10 @@
 """The runs of a workspace, as they left themselves in their folders."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deployments.printing import shorten
 from tasks.core.errors import SettingsError
 from tasks.core.store.locks import is_held
 from tasks.core.store.run_files import AT_WORK, OUTCOME, read_outcome
@@ -12,6 +14,11 @@ def list_runs(workspace: Path) -> list[dict[str, Any]]:
     """Give every run, newest first; one whose outcome is missing or unreadable says so."""
     folders = sorted((workspace / "runs").glob("*"), reverse=True) if (workspace / "runs").is_dir() else []
     return [_read(folder) for folder in folders if folder.is_dir()]
+
+
+def run_line(run: Mapping[str, Any]) -> str:
+    """Say on one line what became of a run."""
+    return f"{run['run_id']:<22} {run['status']:<18} {shorten(run['reason'], 58)}"
 
 
 def find_run(workspace: Path, name: str) -> Path:

@@ -19,6 +19,7 @@ def serve(workspace: Path) -> None:
         "PREFECT_HOME": f"{workspace}/prefect",
         "PREFECT_UI_STATIC_DIRECTORY": f"{workspace}/prefect/pages",
         "PREFECT_UI_API_URL": "/api",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # of which runs after 90 days
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
     }
     if addresses.prefect_database:
