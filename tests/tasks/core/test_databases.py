@@ -16,7 +16,9 @@ def test_each_server_has_a_database_and_a_driver_of_its_own() -> None:
     )
 
 
-@pytest.mark.parametrize("url", ["", "db.example", "mysql://db.example/x", "postgresql:///local", "sqlite:///x"])
+@pytest.mark.parametrize(
+    "url", ["", "db.example", "mysql://db.example/x", "postgresql:///local", "sqlite:///x"]
+)
 def test_what_is_no_postgres_server_is_told(url: str) -> None:
     with pytest.raises(SettingsError, match="means nothing"):
         databases_at(url)
