@@ -20,7 +20,7 @@ from tasks.core.intake.collecting import record_id
 from tasks.core.intake.forgetting import requesters_of
 from tasks.core.intake.shapes import resolve_shape
 from tasks.core.settings import LogsSettings
-from tasks.core.store.run_files import SETTINGS
+from tasks.core.store.past_logs import settings_of_runs
 
 
 @dataclass
@@ -39,7 +39,7 @@ class LogFinds:
 def known_logs(workspace: Path) -> list[LogsSettings]:
     """Give what the runs of a workspace were told of their logs, each once; a run that left no readable settings, nothing."""
     found = []
-    for path in sorted((workspace / "runs").glob(f"*/{SETTINGS}")):
+    for path in settings_of_runs(workspace):
         try:
             told = yaml.safe_load(path.read_text(encoding="utf-8"))
             logs = LogsSettings.model_validate(told["logs"])

@@ -112,6 +112,7 @@ def _leftovers(workspace: Path, doomed: set[Path], hits: Hits) -> Iterator[Path]
             yield folder
     yield from (one for one in (workspace / "damaged").glob("*") if _within_any(one, hits.paths))
     messages = [*(workspace / "logs").glob("bug-*.txt"), workspace / "prefect" / "server.log"]
+    messages += (workspace / "services").glob("*.log*")
     yield from (path for path in messages if path in hits.files)
     yield from (path for path in hits.files if path.name.endswith(".writing"))
 

@@ -1,7 +1,8 @@
 """Retention: what of a workspace is kept, and what goes: one policy, told before it is done.
 
 Kept are the last runs, the runs that made the kept versions, and every artifact that one of these used or was made from;
-of a run that was killed, whatever was built since it began.
+of a run that was killed, and of files of questions, whatever was built since it began. What the runs that go were told of
+their logs is kept: whoever is to be forgotten is looked for there.
 What is in the registry is not touched. Whatever goes can be built again from the logs.
 """
 
@@ -14,8 +15,10 @@ from typing import Any
 
 from tasks.core.store.artifacts import MANIFEST, manifest_receipt
 from tasks.core.store.digests import digests_in
+from tasks.core.store.past_logs import keep_log_settings
 from tasks.core.store.run_files import RECEIPTS, SETTINGS, read_outcome
 
+RUNLESS = {"question_reading", "answering"}  # steps of `freshtune answer`, which leaves no run
 MADE = "registration"  # the step whose artifact is a version
 
 
@@ -38,17 +41,24 @@ class Cleaning:
         return sum(file.lstat().st_size for file in files if not file.is_dir())
 
 
-def plan_cleaning(workspace: Path, versions: Collection[tuple[str, int]], keep_runs: int) -> Cleaning:
-    """Say what goes when the last `keep_runs` runs stay, and the lineage of `versions`, each a model's name and a number."""
+def plan_cleaning(
+    workspace: Path, versions: Collection[tuple[str, int]], keep_runs: int, keep_since: float = float("inf")
+) -> Cleaning:
+    """Say what goes when the last `keep_runs` runs stay, and the lineage of `versions`, each a model's name and a number.
+
+    Runs since `keep_since`, in seconds since 1970, stay too.
+    """
     runs = sorted(path for path in (workspace / "runs").glob("*") if path.is_dir())
-    kept_runs = {*runs[len(runs) - min(keep_runs, len(runs)) :], *_makers(runs, versions)}
+    lately = (run for run in runs if _began(run) >= keep_since)
+    kept_runs = {*lately, *runs[len(runs) - min(keep_runs, len(runs)) :], *_makers(runs, versions)}
     store = _store(workspace)
     roots = {path for run in kept_runs for path in _used(workspace, run)}
     killed = min((_began(run) for run in kept_runs if not (run / RECEIPTS).exists()), default=float("inf"))
     roots |= {folder for folder in store if _built(folder) >= killed}
+    oldest = min((run.stat().st_mtime for run in kept_runs), default=float("inf"))
+    roots |= {folder for folder in store if folder.parent.name in RUNLESS and _built(folder) >= oldest}
     roots |= {folder for folder, receipt in store.items() if _is_version(folder, receipt, versions)}
     kept = _with_origins(roots, store)
-    oldest = min((run.stat().st_mtime for run in kept_runs), default=float("inf"))
     return Cleaning(
         artifacts=tuple(sorted(set(store) - kept)),
         runs=tuple(run for run in runs if run not in kept_runs),
@@ -56,8 +66,10 @@ def plan_cleaning(workspace: Path, versions: Collection[tuple[str, int]], keep_r
     )
 
 
-def clean(cleaning: Cleaning) -> None:
+def clean(workspace: Path, cleaning: Cleaning) -> None:
     """Remove what was planned; cut off, it can be said again. The caller holds the workspace alone."""
+    for run in cleaning.runs:
+        keep_log_settings(workspace, run)
     for path in cleaning.paths:
         if path.is_dir():
             shutil.rmtree(path)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tasks.core.errors import ServiceError
+from tasks.core.operating.addresses import read_addresses
 from tasks.core.registry.lineage import CONTENT_KEY
 from tasks.core.registry.runs import Runs
 
@@ -28,12 +30,23 @@ class Version:
 
 
 def open_registry(workspace: Path) -> "Registry":
-    """Open the registry that the environment names (`MLFLOW_TRACKING_URI`), or the workspace's own."""
+    """Open the registry that the environment names (`MLFLOW_TRACKING_URI`), or the workspace's own.
+
+    Raises `ServiceError` where the workspace's own is at a database server that only its services know.
+    """
     folder = (workspace / "mlflow").absolute()
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    uri, served = os.environ.get("MLFLOW_TRACKING_URI", ""), read_addresses(workspace)
+    if not uri and served and served.mlflow_database:
+        raise ServiceError(
+            f"The registry of {workspace} is in a database elsewhere, and its server is down.",
+            cure="Say `freshtune up`, or name a server with MLFLOW_TRACKING_URI.",
+        )
     if not uri:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Registry(uri or f"sqlite:///{folder}/mlflow.db", "" if uri else f"{folder}/artifacts")
+    return Registry(
+        uri or f"sqlite:///{folder}/mlflow.db",
+        f"{folder}/artifacts" if not uri or (served and uri == served.mlflow) else "",
+    )
 
 
 class Registry(Runs):

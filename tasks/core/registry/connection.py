@@ -12,6 +12,7 @@ from tasks.core.errors import Refused, ServiceError
 from tasks.core.registry.own_database import make_database
 from tasks.core.registry.relocation import follow_workspace
 
+FILE = "sqlite:///"
 PERMANENT = {
     "INVALID_PARAMETER_VALUE": "Check registry.name and registry.experiment.",
     "PERMISSION_DENIED": "Check the rights of MLFLOW_TRACKING_USERNAME.",
@@ -23,7 +24,7 @@ PERMANENT = {
 class Connection:
     """One MLflow server or database; every failure to reach it is a `ServiceError`, which a retry may help.
 
-    `artifact_root` is where a workspace's own database keeps its files; empty leaves that to the server.
+    `artifact_root` is where a workspace's own database, or its own server, keeps files; empty leaves that to the server.
     """
 
     def __init__(self, tracking_uri: str, artifact_root: str) -> None:
@@ -34,9 +35,9 @@ class Connection:
         with self._speaking():
             from mlflow import MlflowClient
 
-            if artifact_root:
-                make_database(Path(tracking_uri.removeprefix("sqlite:///")), artifact_root)
-                follow_workspace(Path(tracking_uri.removeprefix("sqlite:///")), Path(artifact_root))
+            if artifact_root and tracking_uri.startswith(FILE):
+                make_database(Path(tracking_uri.removeprefix(FILE)), artifact_root)
+                follow_workspace(Path(tracking_uri.removeprefix(FILE)), Path(artifact_root))
             self.client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
 
     @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tasks.core.erasure.log_reading import known_logs
 from tasks.core.operating.retention import clean, plan_cleaning
 
 CHAMPION = ("support", 1)
@@ -62,11 +63,28 @@ def test_the_champions_lineage_and_the_last_runs_stay(workspace: Path) -> None:
     assert names(planned.runs) == ["20260102-1", "20260103-1"]
     assert planned.size() > 4 * 1000
     before = planned.size()
-    clean(planned)
+    clean(workspace, planned)
     again = plan_cleaning(workspace, {CHAMPION}, keep_runs=1)
     assert (again.paths, again.size()) == ((), 0)
     assert before > 0
     assert (workspace / "store" / "collection" / "rows1").is_dir()
+
+
+def test_what_a_run_that_goes_was_told_of_its_logs_is_kept_once(workspace: Path) -> None:
+    for one in (workspace / "runs").iterdir():
+        (one / "settings.yaml").write_text("logs: {paths: [/rotated/away.jsonl]}\ntraining: {seed: 1}\n")
+    clean(workspace, plan_cleaning(workspace, {CHAMPION}, keep_runs=1))
+    assert [one.paths for one in known_logs(workspace)] == [("/rotated/away.jsonl",)]
+    assert len(list((workspace / "past_logs").iterdir())) == 1
+
+
+def test_runs_within_a_budget_of_trainings_stay(workspace: Path) -> None:
+    assert plan_cleaning(workspace, set(), 1, keep_since=0.0).paths == ()
+
+
+def test_a_file_of_questions_can_be_gone_on_with(workspace: Path) -> None:
+    artifact(workspace, "answering", "fresh")
+    assert "fresh" not in names(plan_cleaning(workspace, {CHAMPION}, keep_runs=1).artifacts)
 
 
 def test_without_a_version_only_the_last_runs_count(workspace: Path) -> None:
