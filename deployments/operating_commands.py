@@ -1,7 +1,6 @@
 """Commands that keep it running: servers, worker and watcher up and down, and what runs by itself."""
 
 import os
-import socket
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import yaml
 from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE, workspace_of
 from deployments.printing import print_result, say
 from deployments.run_records import list_runs, run_line
+from deployments.services.choosing import choose_addresses
 from deployments.services.starting import MESSAGES, answers
 from deployments.services.supervising import (
     ServiceState,
@@ -22,17 +22,15 @@ from deployments.services.supervising import (
 )
 from deployments.services.worker import become_worker
 from deployments.settings_reading import read_settings
-from tasks.core.errors import ServiceError, SettingsError
+from tasks.core.errors import ServiceError
 from tasks.core.operating.addresses import (
     ADDRESSES,
     SERVICES,
     Addresses,
     are_up,
-    keep_addresses,
     read_addresses,
     services_folder,
 )
-from tasks.core.operating.databases import databases_at, make_databases
 from tasks.core.report.wording import clock
 
 if TYPE_CHECKING:
@@ -41,19 +39,19 @@ if TYPE_CHECKING:
 DESCRIBED = Path(__file__).with_name("prefect.yaml")
 LONGEST_START = 180  # seconds; databases are set up at the first one
 OFTEN = 0.5  # seconds between two looks
-LOCAL = "127.0.0.1"
 SHOWN = 3  # runs
+
+
+PORT = click.IntRange(1, 65535)
 
 
 @click.command()
 @click.option(
     "--host",
-    default=LOCAL,
-    show_default=True,
-    help="Address of this machine to listen on; others come in with the password.",
+    help="Address of this machine to listen on; others come in with the password.  [default: 127.0.0.1]",
 )
-@click.option("--prefect-port", default=4200, show_default=True, type=click.IntRange(1, 65535))
-@click.option("--mlflow-port", default=5000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--prefect-port", type=PORT, help="[default: 4200]")
+@click.option("--mlflow-port", type=PORT, help="[default: 5000]")
 @click.option(
     "--postgres",
     metavar="URL",
@@ -64,12 +62,19 @@ SHOWN = 3  # runs
 @WORKSPACE
 @JSON
 def up(
-    host: str, prefect_port: int, mlflow_port: int, postgres: str, workspace: str | None, as_json: bool
+    host: str | None,
+    prefect_port: int | None,
+    mlflow_port: int | None,
+    postgres: str,
+    workspace: str | None,
+    as_json: bool,
 ) -> None:
     """Start the servers of Prefect and MLflow, a worker and the watcher of new logs, and keep them running.
 
     They listen on this machine only and let nobody in without the password, which is made at the first start and kept in
-    services/addresses.json of the workspace. What dies is started again. Other commands find the servers by themselves.
+    services/addresses.json of the workspace. What dies is started again. Other commands find the servers by themselves. Where
+    they listen and keep their databases is kept for the next start too.
+
     A password in --postgres can be seen by others on this machine while this command runs; FRESHTUNE_POSTGRES cannot.
 
     \b
@@ -79,8 +84,10 @@ def up(
       freshtune status
     """
     place = _prepared(workspace)
-    if not are_up(place):
-        addresses = _choose_addresses(place, host, prefect_port, mlflow_port, postgres)
+    if are_up(place):
+        say("up already, as they were started; options count at a start only")
+    else:
+        addresses = choose_addresses(place, host, prefect_port, mlflow_port, postgres)
         say("starting; at the first start, databases are set up …")
         began = time.monotonic()
         start_supervisor(place)
@@ -201,33 +208,14 @@ def _prepared(workspace: str | None) -> Path:
     return place
 
 
-def _choose_addresses(
-    place: Path, host: str, prefect_port: int, mlflow_port: int, postgres: str
-) -> Addresses:
-    for name, port in (("prefect", prefect_port), ("mlflow", mlflow_port)):
-        with socket.socket() as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                tried.bind((host, port))
-            except OSError as error:
-                raise SettingsError(
-                    f"Port {port} of {host} cannot be taken ({error.strerror}).",
-                    cure=f"Choose another with --{name}-port.",
-                ) from None
-    databases = databases_at(postgres) if postgres else ("", "")
-    if postgres:
-        make_databases(postgres)
-    where = [f"http://{host}:{port}" for port in (prefect_port, mlflow_port)]
-    return keep_addresses(place, where[0], where[1], databases)
-
-
 def _wait(place: Path, addresses: Addresses) -> None:
     """Wait until both servers answer; where one cannot start, everything is ended again."""
     end = time.monotonic() + LONGEST_START
     missing = {"prefect": addresses.prefect, "mlflow": addresses.mlflow}
     while missing:
         if time.monotonic() > end or not are_up(place):
-            stop_supervisor(place)
+            if are_up(place):
+                stop_supervisor(place)
             name = next(iter(missing))
             raise ServiceError(
                 f"The {name} server does not answer.",
@@ -239,11 +227,7 @@ def _wait(place: Path, addresses: Addresses) -> None:
 
 def _tell(place: Path, *, as_json: bool) -> None:
     addresses, states = read_addresses(place), service_states(place)
-    made: list[Deployment] = []
-    if states:
-        from flows.deployed import deployments
-
-        made = deployments()
+    made, problem = _deployments() if states else ([], "")
     last = list_runs(place)[:SHOWN]
     services = [
         {"name": one.name, "state": one.state.lower(), "pid": one.pid, "seconds": one.seconds}
@@ -266,9 +250,20 @@ def _tell(place: Path, *, as_json: bool) -> None:
     assert addresses is not None  # noqa: S101 - they were kept before the services were started
     lines = [_service_line(one, addresses) for one in states]
     lines += ["", f"Sign in as {addresses.user}; the password is in {place / SERVICES / ADDRESSES}.", ""]
-    lines += _deployment_lines(made) or ["Nothing runs by itself yet: freshtune deploy RECIPE"]
+    nothing = [problem or "Nothing runs by itself yet: freshtune deploy RECIPE"]
+    lines += _deployment_lines(made) or nothing
     lines += ["", *ran] if ran else []
     print_result(record, "\n".join(lines), as_json=as_json)
+
+
+def _deployments() -> "tuple[list[Deployment], str]":
+    """Give what is deployed, or why that cannot be told; the services are shown all the same."""
+    from flows.deployed import deployments
+
+    try:
+        return deployments(), ""
+    except ServiceError as error:
+        return [], f"What runs by itself cannot be told: {error.message}"
 
 
 def _service_line(one: ServiceState, addresses: Addresses) -> str:

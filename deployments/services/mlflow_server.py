@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from deployments.services.starting import enter
 from tasks.core.registry.guarded_server import CREDENTIALS
+from tasks.core.registry.relocation import follow_workspace
 
 
 def serve(workspace: Path) -> None:
@@ -14,15 +15,21 @@ def serve(workspace: Path) -> None:
     addresses = enter(workspace)
     place, folder = urlsplit(addresses.mlflow), workspace / "mlflow"
     folder.mkdir(exist_ok=True, mode=0o700)
+    if not addresses.mlflow_database:
+        follow_workspace(folder / "mlflow.db", folder / "artifacts")
     command = [sys.executable, "-m", "mlflow", "server", "--app-name", "freshtune", "--workers", "1"]
     # Clients read and write the files themselves: what is registered can be used when no server is up, too.
     places = ["--no-serve-artifacts", "--default-artifact-root", f"{folder}/artifacts"]
     door = ["--host", str(place.hostname), "--port", str(place.port)]
-    environment = os.environ | {
-        CREDENTIALS: addresses.credentials,
-        "MLFLOW_BACKEND_STORE_URI": addresses.mlflow_database or f"sqlite:///{folder}/mlflow.db",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
+    environment = (
+        os.environ
+        | {
+            CREDENTIALS: addresses.credentials,
+            "MLFLOW_BACKEND_STORE_URI": addresses.mlflow_database or f"sqlite:///{folder}/mlflow.db",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true",  # it knows local hosts only; the guard asks for more
+        }
+    )
     os.execve(sys.executable, [*command, *places, *door], environment)  # noqa: S606 - no shell is wanted
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from tasks.core.errors import ServiceError
+import psutil
+
+from tasks.core.errors import ServiceError, SettingsError
 from tasks.core.operating.addresses import are_up, control_socket, services_folder
 from tasks.core.store.syncing import write_whole
 
@@ -70,9 +72,14 @@ class ServiceState:
 def start_supervisor(workspace: Path) -> None:
     """Start the supervisor of a workspace, which starts the services; it lives on when this process ends.
 
-    Raises `ServiceError` when it does not come up.
+    Raises `ServiceError` when it does not come up, `SettingsError` for a path that supervisor cannot read.
     """
     folder, door = services_folder(workspace), control_socket(workspace)
+    if any(comment in str(folder) for comment in (" #", " ;")):
+        raise SettingsError(
+            f"Services cannot run in {workspace}: supervisor takes what follows ' #' or ' ;' for a comment.",
+            cure="Give another folder with --workspace.",
+        )
     door.parent.mkdir(exist_ok=True, mode=0o700)
     if door.parent.stat().st_uid != os.getuid():
         raise ServiceError(
@@ -118,13 +125,21 @@ def stop_supervisor(workspace: Path) -> None:
     pid = int(_supervisor(workspace).getPID())
     _supervisor(workspace).shutdown()
     end = time.monotonic() + STOP
-    while Path(f"/proc/{pid}").exists():
+    while _is_alive(pid):
         if time.monotonic() > end:
             raise ServiceError(
                 f"The supervisor (process {pid}) does not end.", cure="Look at it with `ps`, or kill it."
             )
         time.sleep(OFTEN)
     control_socket(workspace).unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    """Say whether a process lives; a supervisor that this very process has started stays as a zombie."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _configuration(workspace: Path) -> str:

@@ -10,7 +10,6 @@ from deployments.services.starting import enter, wait_for_servers
 from flows.environment import HERE
 
 POOL = "freshtune"
-MOST = 2  # runs at once; trainings are one at a time by their tag
 
 
 def work(workspace: Path) -> None:
@@ -22,7 +21,10 @@ def work(workspace: Path) -> None:
 def become_worker(workspace: Path) -> NoReturn:
     """Become a Prefect worker of the configured server; the runs that it takes use `workspace`."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"]
-    named = ["--name", platform.node(), "--limit", str(MOST)]
+    named = [
+        "--name",
+        platform.node(),
+    ]  # without a limit: a run that waits for its form would take up a place
     environment = os.environ | {HERE: str(workspace)}
     os.execve(sys.executable, [*command, *named], environment)  # noqa: S606 - no shell is wanted
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from importlib.util import find_spec
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from tasks.core.errors import ServiceError, SettingsError
 
@@ -23,10 +23,15 @@ def databases_at(url: str) -> tuple[str, str]:
             cure="Give --postgres postgresql://USER:PASSWORD@HOST:PORT",
         )
     first, second = (
-        urlunsplit((driver, parts.netloc, name, parts.query, ""))
-        for driver, name in zip(DRIVERS, NAMES, strict=True)
+        urlunsplit((driver, parts.netloc, name, query, ""))
+        for driver, name, query in zip(DRIVERS, NAMES, (_for_asyncpg(parts.query), parts.query), strict=True)
     )
     return first, second
+
+
+def _for_asyncpg(query: str) -> str:
+    """Put a query as asyncpg's keywords: it calls sslmode ssl."""
+    return urlencode([("ssl" if name == "sslmode" else name, value) for name, value in parse_qsl(query)])
 
 
 def make_databases(url: str) -> None:
@@ -44,7 +49,7 @@ def make_databases(url: str) -> None:
         asyncio.run(
             _make(urlunsplit(("postgresql", parts.netloc, parts.path or "postgres", parts.query, "")))
         )
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise ServiceError(
             f"Postgres at {shown} made no databases ({type(error).__name__}).",
             cure=f"Check address and password, and that the user may create {' and '.join(NAMES)}.",

@@ -11,7 +11,7 @@ from tasks.core.operating.databases import databases_at, make_databases
 
 def test_each_server_has_a_database_and_a_driver_of_its_own() -> None:
     assert databases_at("postgresql://me:s%40fe@db.example:5433/any?sslmode=require") == (
-        "postgresql+asyncpg://me:s%40fe@db.example:5433/freshtune_prefect?sslmode=require",
+        "postgresql+asyncpg://me:s%40fe@db.example:5433/freshtune_prefect?ssl=require",
         "postgresql+psycopg2://me:s%40fe@db.example:5433/freshtune_mlflow?sslmode=require",
     )
 
