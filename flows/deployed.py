@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events import Event, RelatedResource, Resource
 from prefect.events.clients import get_events_client
+from websockets.exceptions import WebSocketException
 
 from tasks.core.errors import ServiceError
 
@@ -31,6 +32,8 @@ class Deployment:
     model: str
     logs: tuple[str, ...]
     paused: bool
+    waiting: bool
+    """Somebody, or new logs, have asked for a run that has not begun."""
     next_run: datetime | None
     """In the time zone of its schedule."""
 
@@ -43,16 +46,20 @@ def deployments() -> list[Deployment]:
             flows = {flow.id: flow.name for flow in client.read_flows()}
             found = client.read_deployments(deployment_filter=mine)
             due = client.read_flow_runs(
-                flow_run_filter=FlowRunFilter.model_validate({"state": {"type": {"any_": ["SCHEDULED"]}}}),
+                flow_run_filter=FlowRunFilter.model_validate(
+                    {"state": {"type": {"any_": ["SCHEDULED", "PENDING"]}}}
+                ),
                 sort=FlowRunSort.EXPECTED_START_TIME_ASC,
             )
-    except httpx.TransportError as error:
+    except httpx.HTTPError as error:
         raise ServiceError(
-            f"Prefect does not answer ({type(error).__name__}).", cure="See `freshtune status`."
+            f"Prefect does not answer ({type(error).__name__}).", cure="See `freshtune status` and its log."
         ) from error
     first = dict[Any, datetime | None]()
     for run in due:
-        first.setdefault(run.deployment_id, run.expected_start_time)
+        if run.auto_scheduled:
+            first.setdefault(run.deployment_id, run.expected_start_time)
+    asked_for = {run.deployment_id for run in due if not run.auto_scheduled}
     listed = []
     for one in found:
         settings = one.parameters.get("settings", {})
@@ -63,6 +70,7 @@ def deployments() -> list[Deployment]:
                 model=one.name,
                 logs=tuple(settings.get("logs", {}).get("paths", ())),
                 paused=one.paused,
+                waiting=one.id in asked_for,
                 next_run=_in_zone(first.get(one.id), one.schedules),
             )
         )
@@ -108,7 +116,7 @@ def announce_logs(deployment: Deployment) -> None:
 
     try:
         asyncio.run(send())
-    except (OSError, httpx.TransportError) as error:
+    except (OSError, httpx.HTTPError, WebSocketException) as error:
         raise ServiceError(
             f"Prefect took no event ({type(error).__name__}).", cure="It is told again at the next look."
         ) from error

@@ -22,7 +22,7 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.schedules import Cron, Schedule
 from prefect.types.entrypoint import EntrypointType
 
-from flows.deployed import Deployment, deployments
+from flows.deployed import TAG, Deployment, deployments
 from tasks.core.errors import ServiceError, SettingsError
 from tasks.core.settings import Settings
 from tasks.showing import GPU
@@ -119,13 +119,17 @@ def _prepare_server(client: SyncPrefectClient, pool: str, queue: str) -> None:
     except ObjectNotFound:
         known = client.create_work_queue(name=queue, work_pool_name=pool)
     client.update_work_queue(known.id, concurrency_limit=1)
-    client.create_concurrency_limit(tag=GPU, concurrency_limit=1)
+    try:
+        client.read_concurrency_limit_by_tag(GPU)
+    except ObjectNotFound:
+        client.create_concurrency_limit(tag=GPU, concurrency_limit=1)
     watch = AutomationCore(
         name=SILENT,
         description="A run whose process was killed with its worker is not Running for ever.",
         trigger=EventTrigger(
             posture=Posture.Proactive,
             match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related={"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"},
             after={"prefect.flow-run.heartbeat"},
             expect={
                 "prefect.flow-run.heartbeat",

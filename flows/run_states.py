@@ -10,8 +10,9 @@ from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.states import Completed, Crashed, Failed
+from prefect.states import Cancelled, Completed, Crashed, Failed
 
+from flows.deployed import TAG
 from tasks.core.errors import ServiceError
 from tasks.core.report.tables import verdict
 from tasks.core.store.locks import is_held
@@ -19,41 +20,53 @@ from tasks.core.store.run_files import AT_WORK, read_outcome
 from tasks.notifying import notify
 
 KILLED = "Its process ended without a word: killed, or the machine stopped. Start it again: it goes on from what is complete."
+STOPPED = "Cancelled. Start it again: it goes on from what is complete."
 NEVER = "No worker brought it to its start. Start it again."
+DAY = timedelta(days=1)
 PATIENCE = timedelta(minutes=10)  # between a worker's taking a run and its first state
 
 
 def settle_runs(workspace: Path) -> list[str]:
     """Give every run of this workspace whose process is gone its true state; say what was done, a line each.
 
-    A run that reached its end while the server was away becomes what its folder says it is; another one has crashed. Its
-    steps end with it, so that nobody waits for what they held. Raises `ServiceError` when the server does not answer.
+    A run that reached its end while the server was away becomes what its folder says it is; another one has crashed, and
+    people are told, also where Prefect found that out itself. Its steps end with it, so that nobody waits for what they held. Raises `ServiceError` when the server does not answer.
     """
     try:
         with get_client(sync_client=True) as client:
             return [_settle(client, run, state) for run, state in _gone(client, workspace)]
-    except httpx.TransportError as error:
+    except httpx.HTTPError as error:
         raise ServiceError(
             f"Prefect does not answer ({type(error).__name__}).", cure="It is asked again."
         ) from error
 
 
 def _gone(client: SyncPrefectClient, workspace: Path) -> Iterator[tuple[FlowRun, State]]:
-    """Find the runs that cannot be what Prefect says."""
-    asked = {"state": {"type": {"any_": ["RUNNING", "PAUSED", "CANCELLING", "PENDING"]}}}
-    for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(asked)):
-        folder = workspace / "runs" / run.name.rpartition(" ")[2]
-        if run.state and run.state.is_pending():
-            if datetime.now(UTC) - run.state.timestamp > PATIENCE:
-                yield run, Crashed(message=NEVER)
-        elif folder.is_dir() and not is_held(folder / AT_WORK):
-            outcome = _outcome(folder)
-            if outcome is None:
-                yield run, Crashed(message=KILLED)
-            elif outcome["status"] == "failed":
-                yield run, Failed(message=outcome["reason"])
-            else:
-                yield run, Completed(message=verdict(outcome["status"], outcome["reason"]))
+    """Find the runs that cannot be what Prefect says, or of which it does not say why they crashed."""
+    lately = (datetime.now(UTC) - DAY).isoformat()
+    for asked in (
+        {"state": {"type": {"any_": ["RUNNING", "PAUSED", "CANCELLING"]}}},
+        {"state": {"type": {"any_": ["CRASHED"]}}, "end_time": {"after_": lately}},
+    ):
+        for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(asked)):
+            folder = workspace / "runs" / run.name.rpartition(" ")[2]
+            ended = (folder / AT_WORK).exists() and not is_held(folder / AT_WORK)
+            if ended and run.state and run.state.message not in {KILLED, NEVER}:
+                yield run, _true_state(run.state, folder)
+    ours = {"state": {"type": {"any_": ["PENDING"]}}, "tags": {"all_": [TAG]}}
+    for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(ours)):
+        if run.state and datetime.now(UTC) - run.state.timestamp > PATIENCE:
+            yield run, Crashed(message=NEVER)
+
+
+def _true_state(told: State, folder: Path) -> State:
+    """Say what a run is whose process is gone."""
+    outcome = _outcome(folder)
+    if outcome is None:
+        return Cancelled(message=STOPPED) if told.is_cancelling() else Crashed(message=KILLED)
+    if outcome["status"] == "failed":
+        return Failed(message=outcome["reason"])
+    return Completed(message=verdict(outcome["status"], outcome["reason"]))
 
 
 def _outcome(folder: Path) -> dict[str, Any] | None:

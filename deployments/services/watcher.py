@@ -7,12 +7,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deployments.services.starting import enter, wait_for_servers
-from tasks.core.errors import ServiceError
+from tasks.core.errors import FreshtuneError, ServiceError
 from tasks.core.operating.addresses import services_folder
 from tasks.core.operating.log_watching import Look, logs_state, look_again
 from tasks.core.store.syncing import write_whole
+
+if TYPE_CHECKING:
+    from flows.deployed import Deployment
 
 OFTEN = 5.0  # seconds between two looks
 SETTLED = 15.0  # seconds for which a file must have stayed as it is
@@ -43,19 +47,37 @@ def watch(workspace: Path) -> None:
 
 
 def look_round(workspace: Path, looks: Mapping[str, Look]) -> dict[str, Look]:
-    """Look once at the logs of every deployment; tell Prefect of those that are new, and keep what was told."""
-    from flows.deployed import announce_logs, watched_deployments
+    """Look once at the logs of every deployment; tell Prefect of those that are new, and keep what was told at once.
+
+    Where a run waits already, or the deployment is paused, new logs are told later. Trouble with one stops no other.
+    """
+    from flows.deployed import watched_deployments
 
     now = dict[str, Look]()
     for one in watched_deployments():
-        found, is_new = look_again(looks.get(one.id), logs_state(one.logs), time.time(), SETTLED)
-        if is_new:
-            announce_logs(one)
-            logger.info("new logs for %s", one.name)
-        now[one.id] = found
-    if now != looks:
-        keep_looks(workspace, now)
+        look = before = looks.get(one.id)
+        try:
+            look = _look(one, before)
+        except (FreshtuneError, OSError) as error:
+            logger.warning("%s: %s", one.name, error)
+        if look:
+            now[one.id] = look
+            if look != before:
+                keep_looks(workspace, {**looks, **now})
     return now
+
+
+def _look(one: "Deployment", before: Look | None) -> Look:
+    from flows.deployed import announce_logs
+
+    found, is_new = look_again(before, logs_state(one.logs), time.time(), SETTLED)
+    if before is None or not is_new:
+        return found
+    if one.waiting or one.paused:
+        return Look(before.told, found.seen, before.since)
+    announce_logs(one)
+    logger.info("new logs for %s", one.name)
+    return found
 
 
 def read_looks(workspace: Path) -> dict[str, Look]:

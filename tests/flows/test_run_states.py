@@ -10,10 +10,11 @@ from uuid import UUID
 import pytest
 from prefect import flow, get_client, task
 from prefect.client.schemas.filters import TaskRunFilter
-from prefect.states import Paused, Pending, Running, State
+from prefect.states import Cancelling, Crashed, Paused, Pending, Running, State
 
 from flows import run_states
-from flows.run_states import KILLED, settle_runs
+from flows.deployed import TAG
+from flows.run_states import KILLED, STOPPED, settle_runs
 from tasks.core.store.locks import exclusive
 from tasks.core.store.run_files import AT_WORK, OUTCOME
 
@@ -32,7 +33,7 @@ def step() -> None:
 
 @pytest.fixture
 def made(tmp_path: Path, prefect_server: None, request: pytest.FixtureRequest) -> Made:
-    def make(state: State[Any], outcome: Any = None) -> UUID:
+    def make(state: State[Any], outcome: Any = None, *, tagged: bool = True) -> UUID:
         run_id = f"20261126-{request.node.name.__hash__() % 10**6:06d}"
         folder = tmp_path / "runs" / run_id
         folder.mkdir(parents=True)
@@ -40,7 +41,9 @@ def made(tmp_path: Path, prefect_server: None, request: pytest.FixtureRequest) -
         if outcome is not None:
             (folder / OUTCOME).write_text(outcome if isinstance(outcome, str) else json.dumps(outcome))
         with get_client(sync_client=True) as client:
-            run = client.create_flow_run(story, name=f"support {run_id}", state=state)
+            run = client.create_flow_run(
+                story, name=f"support {run_id}", state=state, tags=[TAG] if tagged else []
+            )
             client.set_flow_run_state(run.id, state, force=True)
         return run.id
 
@@ -54,7 +57,11 @@ def state_of(run: UUID) -> tuple[str, str]:
     return str(state.name), str(state.message)
 
 
-@pytest.mark.parametrize("state", [Running(), Paused(timeout_seconds=600)], ids=["running", "paused"])
+@pytest.mark.parametrize(
+    "state",
+    [Running(), Paused(timeout_seconds=600), Crashed(message="Process exited with status code: -9")],
+    ids=["running", "paused", "found out by Prefect"],
+)
 def test_a_killed_run_has_crashed_and_holds_nothing(made: Made, tmp_path: Path, state: State[Any]) -> None:
     run = made(state)
     with get_client(sync_client=True) as client:
@@ -64,6 +71,21 @@ def test_a_killed_run_has_crashed_and_holds_nothing(made: Made, tmp_path: Path, 
         assert [one.state_name for one in client.read_task_runs(task_run_filter=asked)] == ["Crashed"]
     assert state_of(run) == ("Crashed", KILLED)
     assert settle_runs(tmp_path) == []
+
+
+def test_a_run_that_somebody_cancelled_is_cancelled(made: Made, tmp_path: Path) -> None:
+    run = made(Cancelling())
+    settle_runs(tmp_path)
+    assert state_of(run) == ("Cancelled", STOPPED)
+
+
+def test_a_run_that_waits_for_a_worker_at_somebody_elses_is_left_alone(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = made(Pending(), tagged=False)
+    monkeypatch.setattr(run_states, "PATIENCE", timedelta(0))
+    assert settle_runs(tmp_path) == []
+    assert state_of(run)[0] == "Pending"
 
 
 def test_a_run_that_is_at_work_is_left_alone(made: Made, tmp_path: Path) -> None:
