@@ -32,7 +32,7 @@ def read_settings(
         _put(given, text)
     tree = _merge(tree, _absolute(given, Path.cwd()))
     if logs:
-        tree.setdefault("logs", {})["paths"] = [str(Path(one).expanduser().absolute()) for one in logs]
+        tree.setdefault("logs", {})["paths"] = [_placed(one, Path.cwd()) for one in logs]
     if workspace:
         tree["workspace"] = workspace
     return _validate(tree, path)
@@ -114,13 +114,18 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
     return merged
 
 
+def _placed(path: str, folder: Path) -> str:
+    """Make a path absolute; a URL stays as it is."""
+    return path if "://" in path else str((folder / Path(path).expanduser()).absolute())
+
+
 def _absolute(tree: Tree, folder: Path) -> Tree:
     """Make the paths of a tree absolute; a base is a path when it looks like one or is one."""
     tree = {name: dict(value) if isinstance(value, dict) else value for name, value in tree.items()}
     logs, model, evaluation = tree.get("logs"), tree.get("model"), tree.get("evaluation")
     if isinstance(logs, dict) and isinstance(logs.get("paths"), (str, list)):
         paths = [logs["paths"]] if isinstance(logs["paths"], str) else logs["paths"]
-        logs["paths"] = [str((folder / Path(str(one)).expanduser()).absolute()) for one in paths]
+        logs["paths"] = [_placed(str(one), folder) for one in paths]
     golden = evaluation.get("golden") if isinstance(evaluation, dict) else None
     if isinstance(evaluation, dict) and isinstance(golden, str) and golden:
         evaluation["golden"] = str((folder / Path(golden).expanduser()).absolute())

@@ -13,7 +13,7 @@ from tasks.core.registry.versions import known_version, whole_package
 from tasks.core.settings import Settings
 
 
-def promote_version(settings: Settings, version: int, why: str) -> dict[str, Any]:
+def promote_version(settings: Settings, version: int, why: str, who: str = "") -> dict[str, Any]:
     """Make a version champion, whatever the gate said of it.
 
     Raises `SettingsError` when there is no such version, or when it is champion already; `ModelError` when a file of it is
@@ -27,7 +27,7 @@ def promote_version(settings: Settings, version: int, why: str) -> dict[str, Any
             f"Version {version} of {name} is champion already.", cure="Nothing is to be done."
         )
     whole_package(client, found, settings.workspace / "answers")
-    event = promote(client, name, version, instead_of=now, who=_person(), why=why, by_person=True)
+    event = promote(client, name, version, instead_of=now, who=who or _person(), why=why, by_person=True)
     _answer_form(found, event, approved=True)
     return _outcome("promoted", name, event)
 
@@ -44,13 +44,13 @@ def reject_version(settings: Settings, version: int, why: str) -> dict[str, Any]
     return _outcome("rejected", name, event)
 
 
-def roll_back_champion(settings: Settings, why: str) -> dict[str, Any]:
+def roll_back_champion(settings: Settings, why: str, who: str = "") -> dict[str, Any]:
     """Make the version champion again that the champion replaced.
 
     Raises `SettingsError` when there is none.
     """
     client, name = open_registry(settings.workspace), settings.registry.name
-    return _outcome("rolled back", name, roll_back(client, name, who=_person(), why=why))
+    return _outcome("rolled back", name, roll_back(client, name, who=who or _person(), why=why))
 
 
 def _answer_form(version: Version, event: Event, *, approved: bool) -> None:

@@ -35,9 +35,8 @@ def serve_version(
     client, name = open_registry(settings.workspace), settings.registry.name
     version = chosen_version(client, name, model)
     with listen(host, port) as listening:
-        opened = _opened(client, version, settings)
-        try_out(opened)
-        desk, ended = Desk(opened, waiting), threading.Event()
+        # No other name for it than the desk's: a version that is no longer served leaves memory.
+        desk, ended = Desk(_tried(client, version, settings), waiting), threading.Event()
 
         def begin() -> None:
             if model == CHAMPION:
@@ -46,13 +45,19 @@ def serve_version(
         server = DrainingServer(make_app(desk, token, tell), desk, patience, begin)
         where = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/v1"
         tell(f"Clients show the token of {place_of_token(settings.workspace)}.")
-        tell(f"{name} version {opened.number} answers at {where}")
+        tell(f"{name} version {desk.version.number} answers at {where}")
         try:
             server.answer_until_signal(listening)
         finally:
             ended.set()
     counts = {"answered": desk.answered, "refused": desk.refused}
     return {"schema": 1, "status": "stopped", "name": name, "version": desk.version.number, **counts}
+
+
+def _tried(client: Registry, version: Version, settings: Settings) -> OpenVersion:
+    opened = _opened(client, version, settings)
+    try_out(opened)
+    return opened
 
 
 def _opened(client: Registry, version: Version, settings: Settings) -> OpenVersion:

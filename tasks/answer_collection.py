@@ -16,9 +16,10 @@ from tasks.core.store.syncing import sync
 
 def check_target(target: Path, source: Path) -> None:
     """Insist, before anything runs, on a place for the replies. Raises `SettingsError` where there is none."""
-    if target.is_dir() or (target.exists() and source.exists() and target.samefile(source)):
-        what = "is a folder" if target.is_dir() else "is the file with the questions"
-        raise SettingsError(f"{target} {what}.", cure="Give another file with --out.")
+    for place in (target, refused_beside(target)):
+        if place.is_dir() or (place.exists() and source.exists() and place.samefile(source)):
+            what = "is a folder" if place.is_dir() else "is the file with the questions"
+            raise SettingsError(f"{place} {what}.", cure="Give another file with --out.")
     if not target.parent.is_dir() or not os.access(target.parent, os.W_OK | os.X_OK):
         raise SettingsError(
             f"{target.parent} is no folder that can be written to.", cure="Give another file with --out."

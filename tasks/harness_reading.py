@@ -16,6 +16,7 @@ NEEDED = ("task", "dataset_path", "output_type", "doc_to_text", "doc_to_target")
 REFUSED = {
     "include": "includes another file, which may hold code",
     "trust_remote_code": "asks to run code of others",
+    "data_dir": "names a folder of data: name its files in dataset_kwargs.data_files, which are looked at for changes",
 }
 
 
@@ -57,6 +58,10 @@ def _own_task(path: Path) -> HarnessTask:
     kwargs = task.get("dataset_kwargs") or {}
     for name in {*task, *kwargs} & set(REFUSED):
         raise ValueError(f"{path} {REFUSED[name]}.")
+    if "/" in task["dataset_path"] and (path.parent / task["dataset_path"]).exists():
+        raise ValueError(
+            f"{path} names a folder of data as dataset_path: name its files in dataset_kwargs.data_files."
+        )
     files = list(_files_of(kwargs.get("data_files")))
     absent = [one for one in files if not (path.parent / one).is_file()]
     if absent:

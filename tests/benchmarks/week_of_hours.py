@@ -102,5 +102,10 @@ if __name__ == "__main__":
     found = live(int(sys.argv[1]) if len(sys.argv) > 1 else HOURS)
     from deployments.bench.machine import machine
 
-    told = {"machine": machine(), "rows_an_hour": ROWS, "worth.min_new_rows": NEW, "retention.keep_runs": KEPT}
+    told = {
+        "machine": machine(),
+        "rows_an_hour": ROWS,
+        "worth.min_new_rows": NEW,
+        "retention.keep_runs": KEPT,
+    }
     WEEK.write_text(json.dumps({**told, "days": found}, indent=1) + "\n")

@@ -141,3 +141,11 @@ def test_an_unknown_recipe_lists_those_there_are() -> None:
 def test_a_bad_set_is_told(text: str) -> None:
     with pytest.raises(SettingsError):
         read_settings("demo", [text])
+
+
+def test_a_url_of_logs_stays_as_it_is(tmp_path: Path) -> None:
+    recipe = tmp_path / "own.yaml"
+    recipe.write_text("logs: {paths: ['s3://bucket/*.jsonl', here.jsonl]}\n")
+    assert read_settings(str(recipe)).logs.paths == ("s3://bucket/*.jsonl", str(tmp_path / "here.jsonl"))
+    given = read_settings(str(recipe), logs=["memory://logs/one.jsonl", "there.jsonl"]).logs.paths
+    assert given == ("memory://logs/one.jsonl", str(Path.cwd() / "there.jsonl"))

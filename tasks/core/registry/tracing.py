@@ -112,7 +112,7 @@ def trace_version(client: Registry, workspace: Path, version: Version) -> dict[s
         "rows": dict(dataset.counts) if dataset else None,
         "settings": client.run_params(version.run_id),
         "packages": [one for one in version.tags.get(PACKAGES, "").split(",") if one],
-        "runs": _runs(workspace, version.version),
+        "runs": _runs(workspace, version),
         "mlflow_run_id": version.run_id,
     }
 
@@ -172,7 +172,7 @@ def _rows_in(folder: Path, sought: Mapping[str, str]) -> Iterator[dict[str, Any]
     yield from table.to_pylist()
 
 
-def _runs(workspace: Path, number: int) -> list[str]:
+def _runs(workspace: Path, version: Version) -> list[str]:
     """Name the runs that ended with a version, oldest first."""
     found = []
     for outcome in sorted((workspace / "runs").glob("*/outcome.json")):
@@ -180,6 +180,7 @@ def _runs(workspace: Path, number: int) -> list[str]:
             told = json.loads(outcome.read_bytes())
         except ValueError:  # `freshtune runs` tells of it
             continue
-        if told.get("model", {}).get("version") == number:
+        model = told.get("model", {})
+        if (model.get("name"), model.get("version")) == (version.name, version.version):
             found.append(str(told["run_id"]))
     return found
