@@ -43,11 +43,12 @@ def prepare(workspace: Path) -> None:
 def here(settings: Settings) -> Settings:
     """Give the settings of a run with the workspace of the worker that runs it; a deployment names that of whoever made it.
 
-    Raises `SettingsError` where Prefect's results of this process would go elsewhere: nothing would ever be found again.
+    Raises `SettingsError` in a worker of others, which would keep Prefect's results where nothing is ever found again.
     """
-    place = Path(os.environ.get(HERE) or settings.workspace)
+    worker = os.environ.get(HERE, "")
+    place = Path(worker or settings.workspace)
     results = os.environ.get("PREFECT_LOCAL_STORAGE_PATH", "")
-    if results != f"{place}/store":
+    if not results or (worker and results != f"{place}/store"):
         raise SettingsError(
             f"This process keeps results in {results or 'its home'}, and the workspace is {place}.",
             cure=f"Start runs with `freshtune run`, or with a worker of `freshtune up` ({HERE}).",

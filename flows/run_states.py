@@ -1,16 +1,18 @@
 """Run states: a run whose process is gone is not "Running" for ever; its page says what became of it."""
 
+import platform
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.states import Cancelled, Completed, Crashed, Failed
+from prefect.states import Cancelled, Completed, Crashed, Failed, Scheduled
 
 from flows.deployed import TAG
 from tasks.core.errors import ServiceError
@@ -21,16 +23,17 @@ from tasks.notifying import notify
 
 KILLED = "Its process ended without a word: killed, or the machine stopped. Start it again: it goes on from what is complete."
 STOPPED = "Cancelled. Start it again: it goes on from what is complete."
-NEVER = "No worker brought it to its start. Start it again."
+AGAIN = "The worker that took it was killed; it waits for another one."
 DAY = timedelta(days=1)
-PATIENCE = timedelta(minutes=10)  # between a worker's taking a run and its first state
+PATIENCE = timedelta(minutes=1)  # between a worker's taking a run and a process for it
 
 
 def settle_runs(workspace: Path) -> list[str]:
     """Give every run of this workspace whose process is gone its true state; say what was done, a line each.
 
     A run that reached its end while the server was away becomes what its folder says it is; another one has crashed, and
-    people are told, also where Prefect found that out itself. Its steps end with it, so that nobody waits for what they held. Raises `ServiceError` when the server does not answer.
+    people are told, also where Prefect found that out itself. Its steps end with it, so that nobody waits for what they held.
+    One that a worker took, and never began, waits for another worker. Raises `ServiceError` when the server does not answer.
     """
     try:
         with get_client(sync_client=True) as client:
@@ -51,12 +54,20 @@ def _gone(client: SyncPrefectClient, workspace: Path) -> Iterator[tuple[FlowRun,
         for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(asked)):
             folder = workspace / "runs" / run.name.rpartition(" ")[2]
             ended = (folder / AT_WORK).exists() and not is_held(folder / AT_WORK)
-            if ended and run.state and run.state.message not in {KILLED, NEVER}:
+            if ended and run.state and run.state.message != KILLED:
                 yield run, _true_state(run.state, folder)
     ours = {"state": {"type": {"any_": ["PENDING"]}}, "tags": {"all_": [TAG]}}
     for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(ours)):
-        if run.state and datetime.now(UTC) - run.state.timestamp > PATIENCE:
-            yield run, Crashed(message=NEVER)
+        if run.state and _is_lost(run, datetime.now(UTC) - run.state.timestamp):
+            yield run, Scheduled(scheduled_time=datetime.now(UTC), message=AGAIN)
+
+
+def _is_lost(run: FlowRun, since: timedelta) -> bool:
+    """Say whether the worker that took a run was killed before the run began, as far as this machine can tell."""
+    host, _, pid = (run.infrastructure_pid or "").rpartition(":")
+    if not pid.isdigit():
+        return since > PATIENCE
+    return host == platform.node() and not psutil.pid_exists(int(pid))
 
 
 def _true_state(told: State, folder: Path) -> State:

@@ -1,6 +1,9 @@
 """Whatever Prefect says of a run whose process is gone, its page tells the truth in the end."""
 
 import json
+import os
+import platform
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -120,11 +123,25 @@ def test_a_run_of_another_workspace_is_not_ours(made: Made, tmp_path: Path) -> N
     settle_runs(tmp_path)
 
 
-def test_a_run_that_no_worker_brought_to_its_start_is_told(
+def test_a_run_that_a_worker_took_and_never_began_waits_for_another(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = made(Pending())
     assert settle_runs(tmp_path) == []
     monkeypatch.setattr(run_states, "PATIENCE", timedelta(0))
     settle_runs(tmp_path)
-    assert state_of(run) == ("Crashed", run_states.NEVER)
+    assert state_of(run) == ("Scheduled", run_states.AGAIN)
+
+
+def test_a_run_whose_process_died_before_it_began_waits_at_once(made: Made, tmp_path: Path) -> None:
+    run = made(Pending())
+    dead = subprocess.Popen(["true"])
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(run, infrastructure_pid=f"another-machine:{dead.pid}")
+        dead.wait()
+        assert settle_runs(tmp_path) == []
+        client.update_flow_run(run, infrastructure_pid=f"{platform.node()}:{os.getpid()}")
+        assert settle_runs(tmp_path) == []
+        client.update_flow_run(run, infrastructure_pid=f"{platform.node()}:{dead.pid}")
+    settle_runs(tmp_path)
+    assert state_of(run) == ("Scheduled", run_states.AGAIN)
