@@ -5,11 +5,10 @@ import os
 from pathlib import Path
 
 from tasks.core.errors import SettingsError
-from tasks.core.operating.addresses import are_up, read_addresses
+from tasks.core.operating.addresses import MLFLOW, PREFECT, are_up, read_addresses
 from tasks.core.settings import Settings
 
 HERE = "FRESHTUNE_WORKSPACE"
-PREFECT, MLFLOW = "PREFECT_API_URL", "MLFLOW_TRACKING_URI"
 
 
 def prepare(workspace: Path) -> None:
