@@ -18,6 +18,7 @@ from deployments.printing import StepTeller, fail, keep_traceback, print_result,
 from deployments.quarantine_commands import quarantine_group
 from deployments.registry_commands import export, models, promote, reject, rollback, trace
 from deployments.run_records import find_run, list_runs, read_run, run_line
+from deployments.service_commands import service
 from deployments.serving_commands import answer, serve
 from deployments.settings_reading import read_settings
 from tasks.core.errors import BelowBar, FreshtuneError, Stopped
@@ -165,7 +166,7 @@ def ask(settings: Settings, question: str, model: str, max_new_tokens: int, as_j
 
 cli.add_command(quarantine_group)
 for command in (
-    *(up, down, status, deploy, worker, serve, answer, clean),
+    *(up, down, status, deploy, worker, service, serve, answer, clean),
     *(models, promote, reject, rollback, trace, export, forget),
 ):
     cli.add_command(command)

@@ -165,6 +165,7 @@ def status(workspace: str | None, as_json: bool) -> None:
     default="",
     help="Of the cron line, across summer and winter time.  [default: Europe/Berlin]",
 )
+@click.option("--pool", default="", help="Work pool that takes the runs.  [default: freshtune, of processes]")
 @WORKSPACE
 @JSON
 def deploy(
@@ -173,16 +174,18 @@ def deploy(
     sets: tuple[str, ...],
     cron: str,
     timezone: str,
+    pool: str,
     workspace: str | None,
     as_json: bool,
 ) -> None:
     """Let RECIPE run by itself: retrain by the clock and when new logs come, check daily; promote and roll back on the pages.
 
-    Said again, it changes what is deployed under the name of the recipe's model.
+    Said again, it changes what is deployed under the name of the recipe's model. A pool that is not ours must be there.
 
     \b
     Example:
       freshtune deploy thunderbird --logs 'logs/*.jsonl' --cron '0 4 * * *' --timezone Europe/Berlin
+      freshtune deploy guide --pool gpus
     """
     settings = read_settings(recipe, sets, logs, workspace)
     from flows.environment import is_served, prepare
@@ -195,7 +198,7 @@ def deploy(
     from flows.deploying import deploy as apply
 
     described = yaml.safe_load(DESCRIBED.read_text(encoding="utf-8"))
-    made = apply(settings, described, cron, timezone)
+    made = apply(settings, described, cron, timezone, pool)
     record = {"schema": 1, "status": "done", "deployments": [_deployment_record(one) for one in made]}
     print_result(record, "\n".join(_deployment_lines(made)), as_json=as_json)
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from deployments.settings_reading import read_settings
+from flows.environment import HERE
 from tasks.core.settings import Settings
 
 
@@ -31,9 +32,10 @@ SETS = click.option(
 WORKSPACE = click.option(
     "--workspace",
     metavar="FOLDER",
+    envvar=HERE,
     callback=_remember,
     is_eager=True,
-    help="Where all files go.  [default: .freshtune]",
+    help=f"Where all files go.  [default: {HERE}, or .freshtune]",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 RECIPE = click.argument("recipe", default="demo")

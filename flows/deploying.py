@@ -33,15 +33,21 @@ SILENCE = timedelta(minutes=3)  # after which a run that gave signs of life is t
 SILENT = "Freshtune: runs that give no sign of life"
 
 
-def deploy(settings: Settings, described: Mapping[str, Any], cron: str, timezone: str) -> list[Deployment]:
+def deploy(
+    settings: Settings, described: Mapping[str, Any], cron: str, timezone: str, pool: str = ""
+) -> list[Deployment]:
     """Create or change everything that a recipe needs to run by itself; give its deployments.
 
-    Raises `SettingsError` for a cron line or a time zone that means nothing, `ServiceError` when Prefect does not answer.
+    Their runs go to the work pool `pool`, or to the described one, which is made where it is missing.
+    Raises `SettingsError` for a cron line or a time zone that means nothing and for a pool of others that is not there,
+    `ServiceError` when Prefect does not answer.
     """
-    made = [_deployment(one, settings, cron, timezone) for one in described["deployments"]]
+    ours = described["deployments"][0]["work_pool"]["name"]
+    made = [_deployment(one, settings, cron, timezone, pool or ours) for one in described["deployments"]]
     try:
         with get_client(sync_client=True) as client:
-            _prepare_server(client, described["deployments"][0]["work_pool"]["name"], settings.registry.name)
+            _prepare_pool(client, pool or ours, ours, settings.registry.name)
+            _prepare_server(client)
         for one in made:
             one.apply()
     except httpx.TransportError as error:
@@ -62,7 +68,7 @@ def _listed(made: Mapping[str, bool]) -> list[Deployment]:
 
 
 def _deployment(
-    described: Mapping[str, Any], settings: Settings, cron: str, timezone: str
+    described: Mapping[str, Any], settings: Settings, cron: str, timezone: str, pool: str
 ) -> RunnerDeployment:
     one = _renamed(copy.deepcopy(dict(described)), settings.registry.name)
     retrains = one["entrypoint"].endswith(".retrain")
@@ -73,7 +79,7 @@ def _deployment(
         entrypoint_type=EntrypointType.MODULE_PATH,  # from a folder, each run would copy that folder first
         description=one["description"],
         tags=one["tags"],
-        work_pool_name=one["work_pool"]["name"],
+        work_pool_name=pool,
         work_queue_name=one["work_pool"].get("work_queue_name"),
         schedules=schedules,
         triggers=[DeploymentEventTrigger.model_validate(each) for each in one.get("triggers", ())],
@@ -104,8 +110,8 @@ def _schedule(described: Mapping[str, str], cron: str, timezone: str) -> Schedul
         ) from error
 
 
-def _prepare_server(client: SyncPrefectClient, pool: str, queue: str) -> None:
-    """Make what deployments need.
+def _prepare_pool(client: SyncPrefectClient, pool: str, ours: str, queue: str) -> None:
+    """Make the pool, where it is ours, and the queue of a model in it.
 
     A limit on the queue lets one run at a time through, and one that waits for its form does not count. With a limit on the
     deployment, that run would be ended within minutes: Prefect 3.8 takes its lease away.
@@ -113,12 +119,20 @@ def _prepare_server(client: SyncPrefectClient, pool: str, queue: str) -> None:
     try:
         client.read_work_pool(pool)
     except ObjectNotFound:
+        if pool != ours:
+            raise SettingsError(
+                f"There is no work pool named {pool}.",
+                cure="Create it with `prefect work-pool create`, or leave --pool out.",
+            ) from None
         client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
     try:
         known = client.read_work_queue_by_name(queue, work_pool_name=pool)
     except ObjectNotFound:
         known = client.create_work_queue(name=queue, work_pool_name=pool)
     client.update_work_queue(known.id, concurrency_limit=1)
+
+
+def _prepare_server(client: SyncPrefectClient) -> None:
     try:
         client.read_concurrency_limit_by_tag(GPU)
     except ObjectNotFound:

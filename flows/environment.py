@@ -1,15 +1,16 @@
 """The environment of a run: set before Prefect and MLflow are imported, since they read it once."""
 
+import json
 import logging
 import os
+from base64 import b64encode
 from pathlib import Path
 
 from tasks.core.errors import SettingsError
-from tasks.core.operating.addresses import are_up, read_addresses
+from tasks.core.operating.addresses import MLFLOW, PREFECT, are_up, read_addresses
 from tasks.core.settings import Settings
 
 HERE = "FRESHTUNE_WORKSPACE"
-PREFECT, MLFLOW = "PREFECT_API_URL", "MLFLOW_TRACKING_URI"
 
 
 def prepare(workspace: Path) -> None:
@@ -63,12 +64,17 @@ def is_served() -> bool:
 
 def _use_servers(place: Path) -> None:
     """Let clients find the servers of `freshtune up`, each unless the environment names another."""
-    if not are_up(place) or (addresses := read_addresses(place)) is None:
-        return
-    for name, value in addresses.environment().items():
-        main = PREFECT if name.startswith("PREFECT") else MLFLOW
-        if os.environ.get(main) in {None, "", addresses.environment()[main]}:
-            os.environ[name] = value
+    if are_up(place) and (addresses := read_addresses(place)):
+        for name, value in addresses.environment().items():
+            main = PREFECT if name.startswith("PREFECT") else MLFLOW
+            if os.environ.get(main) in {None, "", addresses.environment()[main]}:
+                os.environ[name] = value
+    if credentials := os.environ.get("PREFECT_API_AUTH_STRING"):
+        token = b64encode(credentials.encode()).decode()
+        header = json.dumps({"Authorization": f"Basic {token}"})
+        os.environ.setdefault(
+            "PREFECT_CLIENT_CUSTOM_HEADERS", header
+        )  # for web sockets, which go without else
 
 
 DEFAULTS = {

@@ -3,24 +3,24 @@
 import os
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import NoReturn
 
 from deployments.services.starting import enter
+from tasks.core.operating.addresses import Addresses, door_of
 from tasks.core.registry.guarded_server import CREDENTIALS
 from tasks.core.registry.relocation import follow_workspace
 
 
-def serve(workspace: Path) -> None:
-    """Become `mlflow server`."""
-    addresses = enter(workspace)
-    place, folder = urlsplit(addresses.mlflow), workspace / "mlflow"
+def serve(workspace: Path, addresses: Addresses, door: tuple[str, int]) -> NoReturn:
+    """Become `mlflow server`, listening at `door`, a host of this machine and a port."""
+    folder = workspace / "mlflow"
     folder.mkdir(exist_ok=True, mode=0o700)
     if not addresses.mlflow_database:
         follow_workspace(folder / "mlflow.db", folder / "artifacts")
     command = [sys.executable, "-m", "mlflow", "server", "--app-name", "freshtune", "--workers", "1"]
     # Clients read and write the files themselves: what is registered can be used when no server is up, too.
     places = ["--no-serve-artifacts", "--default-artifact-root", f"{folder}/artifacts"]
-    door = ["--host", str(place.hostname), "--port", str(place.port)]
+    listening = ["--host", door[0], "--port", str(door[1])]
     environment = (
         os.environ
         | {
@@ -30,8 +30,10 @@ def serve(workspace: Path) -> None:
             "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true",  # it knows local hosts only; the guard asks for more
         }
     )
-    os.execve(sys.executable, [*command, *places, *door], environment)  # noqa: S606 - no shell is wanted
+    os.execve(sys.executable, [*command, *places, *listening], environment)  # noqa: S606 - no shell is wanted
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+    place = Path(sys.argv[1])
+    known = enter(place)
+    serve(place, known, door_of(known.mlflow))

@@ -3,18 +3,17 @@
 import os
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from deployments.services.starting import enter
+from tasks.core.operating.addresses import Addresses, door_of
 
 LEASES = (
     "prefect.server.concurrency.lease_storage.filesystem"  # in memory, a restart would end every deployed run
 )
 
 
-def serve(workspace: Path) -> None:
-    """Serve until a signal ends it."""
-    addresses = enter(workspace)
+def serve(workspace: Path, addresses: Addresses, door: tuple[str, int]) -> None:
+    """Serve at `door`, a host of this machine and a port, until a signal ends it."""
     os.environ |= {
         "PREFECT_HOME": f"{workspace}/prefect",
         "PREFECT_UI_STATIC_DIRECTORY": f"{workspace}/prefect/pages",
@@ -29,14 +28,10 @@ def serve(workspace: Path) -> None:
 
     from tasks.core.operating.guard import Guard
 
-    place = urlsplit(addresses.prefect)
-    uvicorn.run(
-        Guard(create_app(), addresses.credentials),
-        host=place.hostname or "",
-        port=place.port or 0,
-        log_level="warning",
-    )
+    uvicorn.run(Guard(create_app(), addresses.credentials), host=door[0], port=door[1], log_level="warning")
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+    place = Path(sys.argv[1])
+    known = enter(place)
+    serve(place, known, door_of(known.prefect))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flows.environment import prepare
 from tasks.core.errors import ServiceError
-from tasks.core.operating.addresses import Addresses, read_addresses
+from tasks.core.operating.addresses import Addresses, read_addresses, services_folder, told_addresses
 from tasks.core.store.lifelines import die_with_parent
 
 MESSAGES = {"PREFECT_LOGGING_TO_CONSOLE": "true", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO"}
@@ -28,6 +28,19 @@ def enter(workspace: Path) -> Addresses:
     if addresses is None:
         raise ServiceError(f"{workspace} has no services.", cure="Start them with `freshtune up`.")
     prepare(workspace)
+    return addresses
+
+
+def enter_alone(workspace: Path) -> Addresses:
+    """Set up this process as a service on its own, as in a container, and give the addresses that the environment names.
+
+    It outlives whoever started it. Raises `SettingsError` when the environment does not name them.
+    """
+    os.environ |= MESSAGES
+    addresses = told_addresses(os.environ)
+    os.environ |= addresses.environment()
+    prepare(workspace)
+    services_folder(workspace).mkdir(exist_ok=True, mode=0o700)
     return addresses
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from deployments.services.starting import enter, wait_for_servers
 from tasks.core.errors import FreshtuneError, ServiceError
-from tasks.core.operating.addresses import services_folder
+from tasks.core.operating.addresses import Addresses, services_folder
 from tasks.core.operating.log_watching import Look, logs_state, look_again
 from tasks.core.store.syncing import write_whole
 
@@ -25,9 +25,8 @@ WATCHED = "watched.json"
 logger = logging.getLogger("freshtune.watcher")
 
 
-def watch(workspace: Path) -> None:
+def watch(workspace: Path, addresses: Addresses) -> None:
     """Look for new logs of every deployment that retrains, for ever; a server that is away is asked again."""
-    addresses = enter(workspace)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     wait_for_servers(addresses)
@@ -99,4 +98,5 @@ def keep_looks(workspace: Path, looks: Mapping[str, Look]) -> None:
 
 
 if __name__ == "__main__":
-    watch(Path(sys.argv[1]))
+    place = Path(sys.argv[1])
+    watch(place, enter(place))

@@ -3,18 +3,20 @@
 import os
 import platform
 import sys
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 
 from deployments.services.starting import enter, wait_for_servers
 from flows.environment import HERE
+from tasks.core.operating.addresses import Addresses
 
 POOL = "freshtune"
 
 
-def work(workspace: Path) -> None:
+def work(workspace: Path, addresses: Addresses) -> NoReturn:
     """Become the worker of the services of a workspace, once the servers answer."""
-    wait_for_servers(enter(workspace))
+    wait_for_servers(addresses)
     become_worker(workspace)
 
 
@@ -29,5 +31,13 @@ def become_worker(workspace: Path) -> NoReturn:
     os.execve(sys.executable, [*command, *named], environment)  # noqa: S606 - no shell is wanted
 
 
+def become_run(workspace: Path) -> NoReturn:
+    """Become the one run that a worker elsewhere started this container for, and named in its environment."""
+    os.chdir(tempfile.mkdtemp(prefix="freshtune-run-"))  # Prefect copies the folder that it is started in
+    command = [sys.executable, "-m", "prefect", "flow-run", "execute"]
+    os.execve(sys.executable, command, os.environ | {HERE: str(workspace)})  # noqa: S606 - no shell is wanted
+
+
 if __name__ == "__main__":
-    work(Path(sys.argv[1]))
+    place = Path(sys.argv[1])
+    work(place, enter(place))

@@ -1,6 +1,7 @@
 """What runs by itself: the file of deployments is whole, its schedules keep their hour, and mistakes are told before anything."""
 
 import asyncio
+import json
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 from prefect import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.flows import load_flow_from_entrypoint
 from prefect.server.schemas.schedules import CronSchedule
 
@@ -18,6 +20,7 @@ from tasks.core.errors import SettingsError
 from tasks.core.settings import Settings
 
 Json = dict[str, Any]
+JOB = json.loads((DESCRIBED.parent / "containers" / "kubernetes-job.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +91,22 @@ def test_a_schedule_that_means_nothing_is_told_and_nothing_is_deployed(
     with pytest.raises(SettingsError, match="is no schedule"):
         deploy(settings, described, cron, zone)
     assert len(deployments()) == before
+
+
+def test_runs_go_to_a_pool_that_is_there_and_to_no_other(
+    described: Json, settings: Settings, prefect_server: None
+) -> None:
+    named = settings.model_copy(
+        update={"registry": settings.registry.model_copy(update={"name": "pooled-desk"})}
+    )
+    with pytest.raises(SettingsError, match="There is no work pool named gpus"):
+        deploy(named, described, "", "", "gpus")
+    assert [one for one in deployments() if one.model == "pooled-desk"] == []
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="gpus", type="kubernetes", base_job_template=JOB))
+        deploy(named, described, "", "", "gpus")
+        made = [client.read_deployment_by_name(f"{flow}/pooled-desk") for flow in ("retrain", "rollback")]
+        assert {one.work_pool_name for one in made} == {"gpus"}
+        assert client.read_work_pool("gpus").type == "kubernetes"
+        deploy(named, described, "", "", described["deployments"][0]["work_pool"]["name"])
+        assert client.read_deployment_by_name("retrain/pooled-desk").work_pool_name == "freshtune"

@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 import secrets
 import socket
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tasks.core.errors import SettingsError
 from tasks.core.store.syncing import write_whole
@@ -18,6 +21,11 @@ CONTROL = "control.sock"
 USER = "freshtune"
 LONGEST_SOCKET = 100  # bytes; the kernel takes 107
 PATIENCE = 2.0  # seconds for the supervisor to take a connection
+PREFECT, CREDENTIALS, MLFLOW = "PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "MLFLOW_TRACKING_URI"
+API = "/api"
+PORTS = {"http": 80, "https": 443}
+SERVER = re.compile(r"https?://(?:[\w.-]+|\[[\da-f:]+\])(?::\d{1,5})?(?:/\S*)?")
+PAIR = re.compile(r"[^:\s]+:\S+")
 
 
 @dataclass(frozen=True)
@@ -35,11 +43,11 @@ class Addresses:
     def environment(self) -> dict[str, str]:
         """Give the variables with which the clients of Prefect and MLflow find their servers."""
         return {
-            "PREFECT_API_URL": f"{self.prefect}/api",
-            "PREFECT_API_AUTH_STRING": self.credentials,
+            PREFECT: f"{self.prefect}{API}",
+            CREDENTIALS: self.credentials,
             "PREFECT_CLIENT_MAX_RETRIES": "8",  # minutes, in which a server may be started again
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; by its silence a killed run is found out
-            "MLFLOW_TRACKING_URI": self.mlflow,
+            MLFLOW: self.mlflow,
             "MLFLOW_TRACKING_USERNAME": self.user,
             "MLFLOW_TRACKING_PASSWORD": self.password,
         }
@@ -79,6 +87,41 @@ def keep_addresses(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_whole(folder / ADDRESSES, json.dumps(asdict(kept), indent=1))
     return kept
+
+
+def told_addresses(environment: Mapping[str, str]) -> Addresses:
+    """Read where clients find the servers from the variables that clients read; one user and password open both.
+
+    Databases are not told by them. Raises `SettingsError` that names every variable that is missing or means nothing.
+    """
+    problems = [
+        f"{name} {'means nothing' if environment.get(name) else 'is missing'}"
+        for name, form in ((PREFECT, SERVER), (CREDENTIALS, PAIR), (MLFLOW, SERVER))
+        if not form.fullmatch(environment.get(name, ""))
+    ]
+    if problems:
+        raise SettingsError(
+            f"A service on its own is told by the environment where the servers are: {', '.join(problems)}.",
+            cure=f"Set {PREFECT}=http://HOST:PORT{API}, {CREDENTIALS}=USER:PASSWORD and {MLFLOW}=http://HOST:PORT.",
+        )
+    user, _, password = environment[CREDENTIALS].partition(":")
+    told = Addresses(
+        environment[PREFECT].rstrip("/").removesuffix(API), environment[MLFLOW].rstrip("/"), user, password
+    )
+    ours = told.environment()
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        if environment.get(name, ours[name]) != ours[name]:
+            raise SettingsError(
+                f"{name} and {CREDENTIALS} differ.",
+                cure=f"Leave {name} out: one user and password open both servers.",
+            )
+    return told
+
+
+def door_of(address: str) -> tuple[str, int]:
+    """Give host and port of a server's address."""
+    parts = urlsplit(address)
+    return parts.hostname or "", parts.port or PORTS[parts.scheme]
 
 
 def control_socket(workspace: Path) -> Path:

@@ -1,6 +1,7 @@
 """Databases: both servers' on one Postgres server, made where they are missing."""
 
 import asyncio
+from collections.abc import Sequence
 from importlib.util import find_spec
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -34,8 +35,8 @@ def _for_asyncpg(query: str) -> str:
     return urlencode([("ssl" if name == "sslmode" else name, value) for name, value in parse_qsl(query)])
 
 
-def make_databases(url: str) -> None:
-    """Make the databases that are missing at a Postgres server.
+def make_databases(url: str, names: Sequence[str] = NAMES) -> None:
+    """Make those of the databases `names` that are missing at a Postgres server.
 
     Raises `ServiceError` when it does not answer, or does not let this user make any; `SettingsError` without its driver.
     """
@@ -47,22 +48,22 @@ def make_databases(url: str) -> None:
     shown = f"{parts.hostname}:{parts.port or 5432}"
     try:
         asyncio.run(
-            _make(urlunsplit(("postgresql", parts.netloc, parts.path or "postgres", parts.query, "")))
+            _make(urlunsplit(("postgresql", parts.netloc, parts.path or "postgres", parts.query, "")), names)
         )
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise ServiceError(
             f"Postgres at {shown} made no databases ({type(error).__name__}).",
-            cure=f"Check address and password, and that the user may create {' and '.join(NAMES)}.",
+            cure=f"Check address and password, and that the user may create {' and '.join(names)}.",
         ) from None
 
 
-async def _make(url: str) -> None:
+async def _make(url: str, names: Sequence[str]) -> None:
     import asyncpg
 
     line = await asyncpg.connect(url, timeout=PATIENCE)
     try:
         known = {row["datname"] for row in await line.fetch("SELECT datname FROM pg_database")}
-        for name in NAMES:
+        for name in names:
             if name not in known:
                 await line.execute(f'CREATE DATABASE "{name}"')
     finally:
