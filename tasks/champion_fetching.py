@@ -32,6 +32,7 @@ RETRIES = 3
 
 @task(
     name="rival_finding",
+    task_run_name="rival finding",
     retries=RETRIES,
     retry_delay_seconds=delays(RETRIES),
     retry_condition_fn=a_retry_can_help,

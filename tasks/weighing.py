@@ -22,6 +22,7 @@ DAY = 24 * 60 * 60  # seconds
 
 @task(
     name="standing_finding",
+    task_run_name="standing finding",
     retries=RETRIES,
     retry_delay_seconds=delays(RETRIES),
     retry_condition_fn=a_retry_can_help,
