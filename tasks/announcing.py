@@ -9,7 +9,7 @@ from tasks.core.registry.client import open_registry
 from tasks.core.report.receipt_texts import receipts_table
 from tasks.core.report.registry_texts import gain_figures
 from tasks.core.report.summary import RunSummary
-from tasks.core.report.tables import evaluation_table, rows_table, summary_markdown
+from tasks.core.report.tables import evaluation_table, rows_table, summary_markdown, trials_table
 from tasks.journal import Journal
 from tasks.lid import only_shown
 
@@ -43,6 +43,10 @@ def show_run(followed: Journal, report: Path, summary: RunSummary) -> None:
         )
         if summary.rows:
             create_table_artifact(key="rows", table=rows_table(summary), description="Where the rows went")
+        if summary.sweep:
+            create_table_artifact(
+                key="trials", table=trials_table(summary), description="What the sweep has tried"
+            )
         if summary.metrics:
             create_table_artifact(
                 key="evaluation", table=evaluation_table(summary), description="Held-out figures"
