@@ -68,6 +68,35 @@ def run(
 
 @cli.command()
 @RECIPE
+@click.option("--trials", type=click.IntRange(1), help="Most settings to try, in place of sweep.trials.")
+@LOGS
+@SETS
+@WORKSPACE
+@JSON
+@click.option("--require-promotion", is_flag=True, help="Exit with 5 unless the run's version is champion.")
+def sweep(
+    recipe: str,
+    trials: int | None,
+    logs: tuple[str, ...],
+    sets: tuple[str, ...],
+    workspace: str | None,
+    as_json: bool,
+    require_promotion: bool,
+) -> None:
+    """Try settings first (rank, learning rate, targets, epochs), and retrain with the best, here and now.
+
+    \b
+    Example:
+      freshtune sweep demo --trials 8
+      freshtune sweep demo --set 'sweep.learning_rate={low: 0.001, high: 0.01}'
+    """
+    given = (*sets, f"sweep.trials={trials}") if trials else sets
+    settings = read_settings(recipe, given, logs, workspace)
+    _call("run_sweep", settings, as_json=as_json, need_champion=require_promotion)
+
+
+@cli.command()
+@RECIPE
 @LOGS
 @SETS
 @WORKSPACE
@@ -201,7 +230,7 @@ def _call(name: str, settings: Settings, *, as_json: bool, need_champion: bool =
     """
     from flows.preflight import look_first
 
-    look_first(settings, with_base=name == "run_retrain")
+    look_first(settings, with_base=name != "run_check")
     _prepare(settings)
     began = time.monotonic()
     from flows.own_server import must_set_up, start_own_server

@@ -52,12 +52,15 @@ class StepTeller:
 def step_line(step: Any) -> str:
     """Give the line of a step that is done."""
     took = "from the store" if step.cached else clock(step.seconds)
-    mark = "·" if step.cached else "✓" if step.state == "Completed" else "✗"
+    marks = {"Completed": "✓", "Pruned": "–"}
+    mark = "·" if step.cached else marks.get(step.state, "✗")
     return f"  {mark} {name_of(step):<44} {took}"
 
 
 def name_of(step: Any) -> str:
     """Name a step as people do, with the log file or the model that it works on."""
+    if step.titled:
+        return shorten(plain(step.part), 44)
     return shorten(plain(f"{spoken(step.name)}: {step.part}" if step.part else spoken(step.name)), 44)
 
 

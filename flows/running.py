@@ -15,6 +15,7 @@ from prefect.client.schemas.objects import State
 from flows.answering_files import answer_file
 from flows.own_server import ADDRESS, LOG, is_own_server
 from flows.retrain import check, retrain
+from flows.sweeping import sweep
 from tasks.core.errors import FreshtuneError, ServiceError
 from tasks.core.quality.checking import load_early
 from tasks.core.settings import Settings
@@ -28,6 +29,11 @@ PATIENCE = 8.0  # seconds; without it the run's own server loses the last rows w
 def run_retrain(settings: Settings, on_step: Callable[[StepRun], None]) -> dict[str, Any]:
     """Run the whole story here and now; give the public figures. Raises what the flow raised."""
     return _run(retrain, settings, on_step)
+
+
+def run_sweep(settings: Settings, on_step: Callable[[StepRun], None]) -> dict[str, Any]:
+    """Run a sweep and what comes after it here and now; give the public figures. Raises what the flow raised."""
+    return _run(sweep, settings, on_step)
 
 
 def run_check(settings: Settings, on_step: Callable[[StepRun], None]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from statistics import fmean
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from tasks.core.fitting.guards import notes_on_losses
 from tasks.core.fitting.launcher import fit
 from tasks.core.fitting.plan import FACTS, METRICS, plan_training
+from tasks.core.fitting.step_metrics import steps_so_far
 from tasks.core.model.adapters import CONFIG, WEIGHTS, adapter_digest
 from tasks.core.model.loading import load_tokenizer
 from tasks.core.receipts import Adapter, BaseModel, TokenRows
@@ -20,6 +21,8 @@ from tasks.core.store.rows import read_rows
 from tasks.core.tokens.storing import TOKENIZER, TRAIN
 from tasks.journal import RUNNING, StepRun, journal
 from tasks.lid import only_shown, step
+from tasks.pruning import is_looked_at, look_at
+from tasks.showing import title
 from tasks.tracking import Tracking, tracking
 
 NAME = "adapter_training"
@@ -51,6 +54,8 @@ def train_adapter(
     )
 
     with tracking(draft.workspace, draft.key) as followed:
+        if is_looked_at():
+            _look_back(steps_so_far(draft.work / METRICS), followed)
         facts = fit(plan, _progress(followed))
     losses = [step["loss"] for step in read_rows(draft.work / METRICS)]
     facts |= {"final_loss": losses[-1], "rows": rows.counts["train"]}
@@ -64,10 +69,18 @@ def train_adapter(
     return draft.seal(Adapter, digest=digest, adapter_digest=digest, base_digest=base.digest, training=facts)
 
 
+def _look_back(steps: Iterable[Mapping[str, float]], followed: Tracking | None) -> None:
+    """Look at the steps of an earlier start, before another one: a trial that was pruned is not trained again."""
+    for metrics in steps:
+        if followed:
+            followed.tell(metrics)
+        look_at(metrics)
+
+
 def _progress(followed: Tracking | None = None) -> Callable[[Mapping[str, float]], None]:
     """Show training as a progress artifact, updated at every twentieth part; one that fails is not tried again.
 
-    Whoever watches the run, and MLflow, are told of every step.
+    Whoever watches the run, MLflow, and a sweep that looks at its trial are told of every step.
     """
     shown, seen = 0, list[float]()
     artifact: UUID | None = None
@@ -80,7 +93,10 @@ def _progress(followed: Tracking | None = None) -> Callable[[Mapping[str, float]
             followed.tell(metrics)
         seen.append(metrics.get("seconds", 0.0))
         told = progress_words(metrics, fmean(seen[-PACE:]))
-        journal().tell(StepRun(NAME, RUNNING, cached=False, seconds=0.0, told=told))
+        name = title()
+        now = StepRun(NAME, RUNNING, cached=False, seconds=0.0, part=name, told=told, titled=bool(name))
+        journal().tell(now)
+        look_at(metrics)
         part = int(20 * metrics["step"] / metrics["steps"])
         if part > shown and artifact:
             shown, mine, artifact = part, artifact, None

@@ -11,7 +11,13 @@ from tasks.core.registry.client import open_registry
 from tasks.core.report.receipt_texts import receipts_table
 from tasks.core.report.registry_texts import gain_figures, harness_figures
 from tasks.core.report.summary import RunSummary
-from tasks.core.report.tables import evaluation_table, rows_table, summary_markdown, told_gains
+from tasks.core.report.tables import (
+    evaluation_table,
+    rows_table,
+    summary_markdown,
+    told_gains,
+    trials_table,
+)
 from tasks.journal import Journal
 from tasks.lid import only_shown
 
@@ -47,6 +53,10 @@ def show_run(followed: Journal, report: Path, summary: RunSummary) -> None:
         )
         if summary.rows:
             create_table_artifact(key="rows", table=rows_table(summary), description="Where the rows went")
+        if summary.sweep:
+            create_table_artifact(
+                key="trials", table=trials_table(summary), description="What the sweep has tried"
+            )
         if summary.metrics:
             create_table_artifact(
                 key="evaluation", table=evaluation_table(summary.metrics), description="Held-out figures"

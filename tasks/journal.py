@@ -8,11 +8,15 @@ from tasks.core.errors import FreshtuneError
 from tasks.core.receipts import Receipt
 
 RUNNING = "Running"  # the state of a step that is known to take long and has begun
+PRUNED = "Pruned"  # the state of a trial that a sweep has ended
 
 
 @dataclass
 class StepRun:
-    """What one step did in this run, or does: `part` is the log file or the model it works on, `told` how far it is."""
+    """What one step did in this run, or does: `part` is the log file or the model it works on, `told` how far it is.
+
+    With `titled`, the part names the step by itself, as that of a trial.
+    """
 
     name: str
     state: str
@@ -20,6 +24,7 @@ class StepRun:
     seconds: float
     part: str = ""
     told: str = ""
+    titled: bool = False
 
 
 @dataclass

@@ -20,9 +20,11 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
+from prefect.states import Cancelled
 from prefect.tasks import Task
+from prefect.transactions import get_transaction
 
-from tasks.core.errors import FreshtuneError
+from tasks.core.errors import FreshtuneError, Pruned
 from tasks.core.receipts import Receipt, Record
 from tasks.core.report.receipt_texts import receipt_markdown, title_of
 from tasks.core.settings import Section
@@ -38,12 +40,13 @@ from tasks.core.store.artifacts import (
     set_aside,
 )
 from tasks.core.store.keys import code_digest, key_of
-from tasks.journal import RUNNING, StepRun, journal
-from tasks.showing import GPU, data_part_of, link_receipt, named_task, part_of
+from tasks.journal import PRUNED, RUNNING, StepRun, journal
+from tasks.showing import GPU, data_part_of, link_receipt, named_task, part_of, title
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=Receipt)
 Confirm = Callable[[Path, Receipt, Mapping[str, Any]], bool]
+GOES_ON = "A run with its settings goes on from its checkpoint."
 logger = logging.getLogger("freshtune")
 
 
@@ -153,16 +156,21 @@ class Step(Generic[P, R]):
             state = self._run(named.with_options(refresh_cache=True), workspace, *args, **kwargs)
         seconds = round(time.monotonic() - began, 3)
         if not state.is_completed():
-            followed.add(StepRun(self.lid.name, str(state.name), cached=False, seconds=seconds, part=part))
+            followed.add(self._done(str(state.name), seconds, part, cached=False))
+        if state.name == PRUNED:
+            raise Pruned(str(state.message), cure=GOES_ON)
         receipt = cast("R", state.result())
         cached = state.name == "Cached" or receipt.path in followed.taken
-        done = StepRun(self.lid.name, str(state.name), cached, seconds, part)
+        done = self._done(str(state.name), seconds, part, cached=cached)
         followed.add(done)
         followed.receipts.append(receipt)
         followed.made.append((done, receipt))
         followed.parts.setdefault(receipt.digest, data_part_of(arguments, followed.parts))
         link_receipt(state, receipt)
         return receipt
+
+    def _done(self, state: str, seconds: float, part: str, *, cached: bool) -> StepRun:
+        return StepRun(self.lid.name, state, cached, seconds, part, titled=bool(title()))
 
     @staticmethod
     def _run(task: Task[..., R], *args: Any, **kwargs: Any) -> State[Any]:
@@ -195,7 +203,10 @@ def step(
         lid = Lid(name, kind, (work.__module__, *also), libraries, confirm, long=GPU in tags)
 
         def run(workspace: Path, *args: P.args, **kwargs: P.kwargs) -> R:
-            return _build(lid, kind, work, workspace, args, kwargs)
+            try:
+                return _build(lid, kind, work, workspace, args, kwargs)
+            except Pruned as ending:
+                return cast("R", _pruned(ending))
 
         functools.update_wrapper(run, work, assigned=("__module__", "__doc__", "__qualname__"))
         run.__name__ = name
@@ -243,7 +254,8 @@ def _build(
             journal().taken.add(receipt.path)
         else:
             if lid.long:
-                journal().tell(StepRun(lid.name, RUNNING, cached=False, seconds=0.0, part=part))
+                begun = StepRun(lid.name, RUNNING, cached=False, seconds=0.0, part=part, titled=bool(title()))
+                journal().tell(begun)
             with drafting(workspace, lid.name, key, inputs) as draft:
                 receipt = work(draft, *args, **kwargs)
     with only_shown():
@@ -255,11 +267,19 @@ def _build(
     return receipt
 
 
+def _pruned(ending: Pruned) -> State[None]:
+    """Give a state that is no failure, and let Prefect keep no record of it, which would be a hit the next time."""
+    get_transaction().write_on_commit = False  # type: ignore[union-attr]
+    return Cancelled(name=PRUNED, message=ending.message)
+
+
 @contextmanager
 def _noted(key: str) -> Iterator[None]:
     """Note an error before Prefect hears of it: on a full disk its own server fails next, and hides the first cause."""
     try:
         yield
+    except Pruned:
+        raise
     except FreshtuneError as error:
         journal().errors[key] = error
         raise

@@ -1,7 +1,9 @@
 """Showing: what Prefect's pages say of a step: its name, its tags, and the arrows to those that use its receipt."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -18,10 +20,27 @@ GPU = "gpu"  # the tag of steps that use one where there is one, and take long w
 LOCK = Lock()
 WHOSE = "who"  # the argument that names the model a step scores
 
+_TITLE: ContextVar[str] = ContextVar("freshtune_title", default="")
+
+
+@contextmanager
+def titled(name: str) -> Iterator[None]:
+    """Let steps in this context bear a title in place of their names; in their keys it is not."""
+    token = _TITLE.set(name)
+    try:
+        yield
+    finally:
+        _TITLE.reset(token)
+
+
+def title() -> str:
+    """Give the title that steps bear here; empty where they go by their names."""
+    return _TITLE.get()
+
 
 def named_task(task: Task[..., R], step: str, part: str, *, uses_gpu: bool) -> Task[..., R]:
     """Give a task whose run has a name that people read, and the tag `gpu` only where one is used."""
-    name = title_of(step, part).replace("{", "{{").replace("}", "}}")
+    name = (title() or title_of(step, part)).replace("{", "{{").replace("}", "}}")
     tags = task.tags | {GPU} if uses_gpu and _has_gpu() else task.tags
     return task.with_options(task_run_name=name, tags=tags)
 
@@ -31,7 +50,7 @@ def part_of(values: Mapping[str, Any], known: Mapping[str, str]) -> str:
 
     `known` names the part that an artifact is of, by its digest.
     """
-    return str(values.get(WHOSE, "")) or data_part_of(values, known)
+    return title() or str(values.get(WHOSE, "")) or data_part_of(values, known)
 
 
 def data_part_of(values: Mapping[str, Any], known: Mapping[str, str]) -> str:

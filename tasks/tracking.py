@@ -12,23 +12,26 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from tasks.core.errors import FreshtuneError, Stopped
-from tasks.core.registry.client import open_registry
+from tasks.core.registry.client import Registry, open_registry
 from tasks.core.registry.lineage import CONTENT_KEY, TRAINING_KEY
 from tasks.core.report.registry_texts import run_name, times_of, training_figures
 from tasks.core.settings import RegistrySettings
 from tasks.journal import journal
+from tasks.sweep_tracking import TrialRun, open_trial
 
 PACE = 1.0  # seconds between two sendings
 PATIENCE = 10.0  # seconds that the end of a training waits for the last one
 Metrics = Mapping[str, float]
 
-_PLACE: ContextVar[RegistrySettings | None] = ContextVar("freshtune_tracking", default=None)
+Place = tuple[RegistrySettings, TrialRun | None]
+
+_PLACE: ContextVar[Place | None] = ContextVar("freshtune_tracking", default=None)
 
 
 @contextmanager
-def tracked_as(registry: RegistrySettings) -> Iterator[None]:
-    """Let trainings in this context be followed in the experiment of `registry`."""
-    token = _PLACE.set(registry)
+def tracked_as(registry: RegistrySettings, trial: TrialRun | None = None) -> Iterator[None]:
+    """Let trainings in this context be followed in the experiment of `registry`, each as its own or as that of a trial."""
+    token = _PLACE.set((registry, trial))
     try:
         yield
     finally:
@@ -38,14 +41,20 @@ def tracked_as(registry: RegistrySettings) -> Iterator[None]:
 class Tracking:
     """One training in MLflow: `tell` it of each step, and it is sent by a thread of its own."""
 
-    def __init__(self, workspace: Path, key: str, registry: RegistrySettings) -> None:
-        self.workspace, self.key, self.registry = workspace, key, registry
+    def __init__(
+        self, workspace: Path, key: str, registry: RegistrySettings, trial: TrialRun | None = None
+    ) -> None:
+        self.workspace, self.key, self.registry, self.trial = workspace, key, registry, trial
         self.began = time.time()
         self.problem = self.ended_as = ""
         self.given_up = False
         self.told: SimpleQueue[Metrics] = SimpleQueue()
         self.thread = Thread(target=self._follow, daemon=True)
         self.thread.start()
+
+    @property
+    def _later(self) -> str:
+        return "the end of the sweep" if self.trial else "registration"
 
     def tell(self, metrics: Metrics) -> None:
         """Take the metrics of a step."""
@@ -59,7 +68,7 @@ class Tracking:
             self.given_up = True
         if self.problem or self.given_up:
             journal().warnings.append(
-                "The training could not be followed in MLflow to its end; registration sends what is missing. "
+                f"The training could not be followed in MLflow to its end; {self._later} sends what is missing. "
                 f"{self.problem or 'MLflow takes too long.'}"
             )
 
@@ -82,8 +91,7 @@ class Tracking:
 
     def _send(self, unsent: list[Metrics]) -> None:
         client = open_registry(self.workspace)
-        name = run_name(self.registry.name, self.began)
-        run = client.start_run(self.registry.experiment, name, {TRAINING_KEY: self.key}, began=self.began)
+        run = self._open(client)
         if client.run_tags(run).get(CONTENT_KEY):  # it is registered already, and its artifact was lost
             return
         client.reopen_run(run)
@@ -93,6 +101,12 @@ class Tracking:
                 client.log_metrics(run, training_figures(unsent), times_of(unsent))
                 unsent.clear()
         client.finish_run(run, self.ended_as)
+
+    def _open(self, client: Registry) -> str:
+        if self.trial:
+            return open_trial(client, self.registry, self.trial, self.began)
+        name = run_name(self.registry.name, self.began)
+        return client.start_run(self.registry.experiment, name, {TRAINING_KEY: self.key}, began=self.began)
 
     def _waiting(self) -> list[Metrics]:
         """Give the steps of about one pace."""
@@ -108,11 +122,11 @@ class Tracking:
 @contextmanager
 def tracking(workspace: Path, key: str) -> Iterator[Tracking | None]:
     """Follow the training `key` where the context says that trainings are followed."""
-    registry = _PLACE.get()
-    if registry is None:
+    place = _PLACE.get()
+    if place is None:
         yield None
         return
-    followed = Tracking(workspace, key, registry)
+    followed = Tracking(workspace, key, *place)
     status = "FAILED"
     try:
         yield followed

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tasks.core.settings import (
     TokensSettings,
     TrainingSettings,
 )
-from tasks.journal import JOURNAL, Journal
+from tasks.journal import JOURNAL, Journal, StepRun
 
 Told = tuple[dict[str, Any], Journal]
 ROOT = Path(__file__).parents[1]
@@ -54,10 +55,25 @@ def run_here(settings: Settings) -> Told:
     """Run the whole story in this process; give its public figures and its journal."""
     from flows.retrain import retrain
 
-    followed = Journal()
+    return _told(retrain, settings)
+
+
+def sweep_here(settings: Settings, on_step: Callable[[StepRun], None] | None = None) -> Told:
+    """Run a sweep and what comes after it in this process; give its public figures and its journal."""
+    from flows.sweeping import sweep
+
+    return _told(sweep, settings, on_step)
+
+
+def _told(
+    story: Callable[[Settings], dict[str, Any]],
+    settings: Settings,
+    on_step: Callable[[StepRun], None] | None = None,
+) -> Told:
+    followed = Journal(on_step=on_step)
     token = JOURNAL.set(followed)
     try:
-        return retrain(settings), followed
+        return story(settings), followed
     finally:
         JOURNAL.reset(token)
 

@@ -5,6 +5,7 @@ FreshtuneError
 ├── DataError            3   the logs cannot be used
 │   └── StillHeld        3   something of a requester who was to be forgotten is left
 ├── ModelError           4   the base, the adapter or the merge cannot be used
+│   ├── Diverged         4   the numbers of a training are not finite any more
 │   └── HardwareError    4   memory, disk or device
 │       ├── OutOfMemory  4   training takes less at once, and goes on, as long as it can
 │       └── DiskFull     4   nothing was half-written
@@ -12,6 +13,7 @@ FreshtuneError
 ├── ServiceError         6   MLflow, Prefect or a hub did not answer; the only one worth a retry
 │   └── Refused          6   it answered, and said no: a retry cannot help
 └── Stopped        143/130   ended by a signal; the next start goes on
+    └── Pruned               ended by a sweep, which has seen enough of a trial; never the end of a run
 """
 
 from typing import ClassVar
@@ -64,6 +66,10 @@ class ModelError(FreshtuneError):
     exit_code = 4
 
 
+class Diverged(ModelError):  # noqa: N818 - the condition is the name
+    """A loss, a gradient or a weight of a training is not finite any more."""
+
+
 class HardwareError(ModelError):
     """Memory, disk or device does not suffice."""
 
@@ -99,3 +105,7 @@ class Stopped(FreshtuneError):  # noqa: N818 - an outcome
     """A signal ended the run; the next start goes on from the last checkpoint."""
 
     exit_code = 143
+
+
+class Pruned(Stopped):
+    """A sweep ended a trial that does worse than others; its checkpoint stays, and a run of its settings goes on from it."""

@@ -2,7 +2,7 @@
 
 LogFile → (UnpackedLogs →) LogShard → (MessageRows → Threads →) RawLogs → ValidLogs → CleanLogs → ValidCleanLogs
 ValidCleanLogs → Formation of Verdicts → ExampleShard → ValidExamples (→ Worth) → TokenShard → TokenRows
-BaseSource → BaseModel → Adapter → Evaluation (→ ComparedReplies), MergedModel → RegisteredModel, Decision → Promotion
+BaseSource → BaseModel (→ ChosenTrial) → Adapter → Evaluation (→ ComparedReplies), MergedModel → RegisteredModel, Decision → Promotion
 LogFile → Questions → AnsweredPart
 Rival → KnownDataset → EarlierRows → EarlierScores → Decision
 """
@@ -350,6 +350,38 @@ class Adapter(Receipt):
     adapter_digest: str
     base_digest: str
     training: dict[str, Any] = {}
+
+
+class TrialAdapter(Adapter):
+    """The adapter of a complete trial, which is not the one that its run is about."""
+
+
+class Trial(Record):
+    """What one trial of a sweep came to, after `step` of `steps`; a failed one has no loss, and a `problem` instead."""
+
+    number: int
+    state: Literal["complete", "pruned", "failed"]
+    point: dict[str, Any]
+    """The values that it tried, by the names of the settings."""
+    loss: float | None = None
+    """Of the watched rows, in nats per token: at the end of a complete one, and where a pruned one was ended."""
+    step: int = 0
+    steps: int = 0
+    adapter: str = ""
+    """Digest of a complete one's adapter."""
+    problem: str = ""
+
+    def in_key(self) -> Any:
+        """Give what it came to; how a failure is worded does not count."""
+        return self.model_dump(mode="json", exclude={"problem"})
+
+
+class ChosenTrial(Receipt):
+    """The best trial of a sweep, and all that it was chosen from."""
+
+    reason: str
+    number: int
+    trials: tuple[Trial, ...]
 
 
 class Evaluation(Receipt):

@@ -8,10 +8,10 @@ import re
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 
 def _version(package: str) -> str:
@@ -75,6 +75,11 @@ Licence = Annotated[str, AfterValidator(_licence)]
 Commit = Annotated[str, AfterValidator(_commit)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Place = Annotated[Path, AfterValidator(_absolute), Field(validate_default=True)]
+Rank = Annotated[int, Field(ge=1, le=1024)]
+Rate = Annotated[float, Field(gt=0, lt=1)]
+Epochs = Annotated[float, Field(gt=0)]
+Targets = Annotated[tuple[str, ...], Field(min_length=1)]
+Number = TypeVar("Number", bound=float)
 
 
 class Section(BaseModel):
@@ -303,7 +308,7 @@ class LoraSettings(Section):
     """What is trained: low-rank updates (`pissa` begins in the base's largest singular values, and is saved as LoRA of twice the
     rank), `virtual_tokens` before every conversation, as attention sees them (`prefix`) or as embeddings (`prompt`), or all
     weights (`full`)."""
-    rank: Annotated[int, Field(ge=1, le=1024)] = 16
+    rank: Rank = 16
     """Rank of the update."""
     alpha: Annotated[float, Field(gt=0)] = 32
     """Scale of the update: alpha / rank."""
@@ -329,11 +334,11 @@ class TrainingSettings(Section):
         {"checkpoint_steps", "checkpoint_minutes", "timeout_minutes"}
     )
 
-    epochs: Annotated[float, Field(gt=0)] = 3
+    epochs: Epochs = 3.0
     """Passes over the training rows."""
     max_steps: Annotated[int, Field(ge=0)] = 0
     """Most optimizer steps; 0 leaves it to `epochs`."""
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 2e-4
+    learning_rate: Rate = 2e-4
     """Peak learning rate."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """How the rate falls after its rise: along a cosine to a tenth of the peak, in a line to zero, or not."""
@@ -371,6 +376,74 @@ class TrainingSettings(Section):
     """Share the frozen base among the processes (FSDP), for one that no single GPU holds; slower where one does."""
     timeout_minutes: Positive = 1440
     """Longest training time before the child is stopped."""
+
+
+class Range(Section, Generic[Number]):
+    """Any value from `low` to `high`, drawn by its logarithm; of whole numbers, a whole one."""
+
+    low: Number
+    high: Number
+
+    @model_validator(mode="after")
+    def _insist_on_an_order(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"low is {self.low:g} and high is {self.high:g}: low must be lower")
+        return self
+
+
+class RankRange(Range[Rank]):
+    """Ranks."""
+
+
+class RateRange(Range[Rate]):
+    """Learning rates."""
+
+
+class EpochRange(Range[Epochs]):
+    """Passes over the training rows."""
+
+
+def _kind_of_dimension(value: Any) -> str:
+    return "range" if isinstance(value, dict | Range) else "choices"
+
+
+SOME = Field(min_length=1)
+EITHER = Discriminator(_kind_of_dimension)
+CHOICES, RANGE = Tag("choices"), Tag("range")
+
+
+class SweepSettings(Section):
+    """What `freshtune sweep` tries: for each of four settings a list of choices, or a range `{low: …, high: …}`.
+
+    Everything else is as the other sections say, `lora.alpha` too. What `lora.method` does not use is not tried.
+    """
+
+    unkeyed: ClassVar[frozenset[str]] = frozenset({"trials"})
+
+    trials: Annotated[int, Field(ge=1, le=1000)] = 12
+    """Most settings that are tried; the recipe's own are the first, where they are among the choices."""
+    rank: Annotated[Annotated[tuple[Rank, ...], SOME, CHOICES] | Annotated[RankRange, RANGE], EITHER] = (
+        8,
+        16,
+        32,
+    )
+    """Of `lora.rank`."""
+    learning_rate: Annotated[
+        Annotated[tuple[Rate, ...], SOME, CHOICES] | Annotated[RateRange, RANGE], EITHER
+    ] = RateRange(low=5e-5, high=5e-3)
+    """Of `training.learning_rate`."""
+    targets: Annotated[tuple[Targets, ...], SOME] = (("all-linear",), ("attention",))
+    """Of `lora.targets`; each choice is a list, as there."""
+    epochs: Annotated[Annotated[tuple[Epochs, ...], SOME, CHOICES] | Annotated[EpochRange, RANGE], EITHER] = (
+        1.0,
+        2.0,
+        3.0,
+    )
+    """Of `training.epochs`; `training.max_steps` limits trials too."""
+    startup: Annotated[int, Field(ge=1)] = 5
+    """Trials that are drawn at random before what was learned decides; until as many are complete, none is stopped early."""
+    pruning: bool = True
+    """Stop a trial whose loss, at a look at the watched rows (`training.validation_steps`), is above the median of the others."""
 
 
 class WorthSettings(Section):
@@ -531,6 +604,7 @@ class Settings(Section):
     model: ModelSettings = ModelSettings()
     lora: LoraSettings = LoraSettings()
     training: TrainingSettings = TrainingSettings()
+    sweep: SweepSettings = SweepSettings()
     worth: WorthSettings = WorthSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     judge: JudgeSettings = JudgeSettings()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from journeys import BASE, ROOT, freshtune, plain_environment, small_logs
 
-COMMANDS = ["run", "check", "doctor", "runs", "show", "models", "ask"]
+COMMANDS = ["run", "sweep", "check", "doctor", "runs", "show", "models", "ask"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -112,7 +112,7 @@ def house(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             "deploy", "demo", "--logs", f"{made.logs}/*.jsonl", *sets, "--set", "gate.mode=ask"
         )
         assert [one["name"] for one in told["deployments"]] == [
-            f"{flow}/support-assistant" for flow in ("check", "promote", "retrain", "rollback")
+            f"{flow}/support-assistant" for flow in ("check", "promote", "retrain", "rollback", "sweep")
         ]
         yield made
     finally:

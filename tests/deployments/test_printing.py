@@ -35,6 +35,10 @@ def test_steps_are_named_as_people_speak_with_their_file() -> None:
         "store",
     ]
     assert step_line(StepRun("merging", "Failed", cached=False, seconds=185)).split()[0] == "✗"
+    trial = StepRun(
+        "adapter_training", "Pruned", cached=False, seconds=9, part="trial 2: rank 8", titled=True
+    )
+    assert step_line(trial).split() == ["–", "trial", "2:", "rank", "8", "9.0", "s"]
 
 
 def test_the_name_of_a_file_cannot_steer_the_terminal() -> None:

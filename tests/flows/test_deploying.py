@@ -35,7 +35,7 @@ def schedules(described: Json) -> list[Json]:
 
 def test_every_deployment_leads_to_a_flow_that_takes_the_settings(described: Json) -> None:
     flows = [load_flow_from_entrypoint(one["entrypoint"]) for one in described["deployments"]]
-    assert [flow.name for flow in flows] == ["retrain", "check", "promote", "rollback"]
+    assert [flow.name for flow in flows] == ["retrain", "check", "sweep", "promote", "rollback"]
     assert all("settings" in flow.parameters.properties for flow in flows)
 
 
@@ -60,7 +60,7 @@ def test_a_recipe_is_deployed_under_its_models_name_and_again_without_a_second_o
         deploy(named, described, cron, "America/New_York" if cron else "")
     mine = [one for one in deployments() if one.model == "help-desk"]
     assert [one.name for one in mine] == [
-        f"{flow}/help-desk" for flow in ("check", "promote", "retrain", "rollback")
+        f"{flow}/help-desk" for flow in ("check", "promote", "retrain", "rollback", "sweep")
     ]
     assert {one.name.partition("/")[0]: one.logs for one in mine}["retrain"] == settings.logs.paths
     with get_client(sync_client=True) as client:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from tasks.core.errors import ServiceError, Stopped
+from tasks.core.errors import Pruned, ServiceError, Stopped
 from tasks.core.receipts import RawLogs
 from tasks.core.settings import TrainingSettings
 from tasks.core.store.artifacts import RECORD, Draft, damage, find
 from tasks.journal import JOURNAL, Journal, journal
 from tasks.lid import _noted, identity, only_shown, step
+from tasks.showing import titled
 
 
 @step("toy", RawLogs)
@@ -125,6 +126,36 @@ def test_an_error_that_a_later_attempt_made_good_is_forgotten(followed: Journal)
     with _noted("one"):
         pass
     assert followed.error is None
+
+
+def test_a_step_that_is_pruned_is_no_failure_and_no_hit_the_next_time(
+    prefect_server: None, workspace: Path, followed: Journal
+) -> None:
+    ending: list[Exception] = [Pruned("It does worse.", cure="Go on.")]
+
+    @step("toy_trial", RawLogs)
+    def trial(draft: Draft, text: str) -> RawLogs:
+        """Write a text, or be ended before."""
+        if ending:
+            raise ending[0]
+        (draft.folder / "text.txt").write_text(text)
+        return draft.seal(RawLogs)
+
+    for _ in range(2):
+        with titled("trial 1: rank 8"), pytest.raises(Pruned, match="It does worse"):
+            trial(workspace, "one")
+    assert [(one.state, one.part, one.titled) for one in followed.steps] == 2 * [
+        ("Pruned", "trial 1: rank 8", True)
+    ]
+    assert followed.error is None
+    assert not list((workspace / "store" / "toy_trial").glob("*"))
+    ending.clear()
+    made = trial(workspace, "one")
+    assert (made.folder(workspace) / "text.txt").read_text() == "one"
+    assert not followed.steps[-1].cached
+    with titled("trial 7: under another title it is the same"):
+        assert trial(workspace, "one") == made
+    assert followed.steps[-1].cached
 
 
 def raiser(error: Exception) -> Callable[..., None]:

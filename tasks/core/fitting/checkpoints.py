@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.core.errors import ModelError
+from tasks.core.errors import Diverged
 from tasks.core.store.digests import digest_file, digest_value
 from tasks.core.store.syncing import sync
 
@@ -37,7 +37,7 @@ class Checkpoint:
 def save_checkpoint(work: Path, identity: str, checkpoint: Checkpoint) -> Path:
     """Write a checkpoint aside, sync it, and rename it into place; keep the last two.
 
-    Raises `ModelError` instead when a number in it is not finite.
+    Raises `Diverged` instead when a number in it is not finite.
     """
     from safetensors.torch import save_file
 
@@ -47,7 +47,7 @@ def save_checkpoint(work: Path, identity: str, checkpoint: Checkpoint) -> Path:
         if not tensor.isfinite().all()
     ]
     if broken:
-        raise ModelError(
+        raise Diverged(
             f"After step {checkpoint.step}, {len(broken)} tensors of the training hold numbers that are not finite.",
             cure="Lower training.learning_rate, or set model.dtype=float32; the checkpoint before is kept.",
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import fmean, median
 from typing import Any
 
-from tasks.core.errors import ModelError
+from tasks.core.errors import Diverged, ModelError
 
 EXPERT = ".expert_"  # in the names of an expert's weights
 ENOUGH = 20  # steps; of fewer, nothing is said of the curve
@@ -26,7 +26,7 @@ def check_labels(labelled: int, rows: int) -> None:
 def check_loss(loss: float, step: int) -> None:
     """Insist on a finite loss before it reaches the weights."""
     if not math.isfinite(loss):
-        raise ModelError(
+        raise Diverged(
             f"The loss is {loss} at step {step}; nothing was learned from it and nothing will be registered.",
             cure="Lower training.learning_rate, or set model.dtype=float32.",
         )
@@ -35,7 +35,7 @@ def check_loss(loss: float, step: int) -> None:
 def check_gradient(norm: float, step: int) -> None:
     """Insist on a gradient that is finite and not zero."""
     if not math.isfinite(norm):
-        raise ModelError(
+        raise Diverged(
             f"The gradient norm is {norm} at step {step}.",
             cure="Lower training.learning_rate, or set model.dtype=float32.",
         )

@@ -20,9 +20,18 @@ def cut_after(path: Path, step: int) -> None:
     """Drop the lines after `step`, and a line that a kill cut off: those steps are taken again."""
     if not path.exists():
         return
-    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    kept = [line for line in lines if json.loads(line)["step"] <= step]
+    kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= step]
     write_whole(path, "".join(kept))
+
+
+def steps_so_far(path: Path) -> list[dict[str, float]]:
+    """Read the steps that a trainer has left, in order; none where it was never started."""
+    return [json.loads(line) for line in _whole_lines(path)] if path.exists() else []
+
+
+def _whole_lines(path: Path) -> list[str]:
+    """Give the lines of a file without one that a kill cut off."""
+    return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
 class FollowedSteps:

@@ -9,9 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tasks.core.registry.connection import Connection
-from tasks.core.registry.lineage import CONTENT_KEY, TRAINING_KEY
+from tasks.core.registry.lineage import CONTENT_KEY, SWEEP_KEY, TRAINING_KEY, TRIAL_KEY
 
 NOTE = "mlflow.note.content"
+PARENT = "mlflow.parentRunId"  # by which MLflow shows a run under another one
+KEYS = (CONTENT_KEY, TRAINING_KEY, TRIAL_KEY, SWEEP_KEY)
 WATCHED = 5  # seconds between two looks at the machine
 NO_TIMES: Mapping[int, float] = MappingProxyType({})
 BATCH, PARAMS_BATCH, VALUE_LENGTH = 500, 100, 6000
@@ -32,7 +34,8 @@ class Runs(Connection):
         """Open a run in an experiment, which is made when it is not there, and give its id.
 
         `note` is what MLflow shows as its description, `began` when the work began, in seconds since
-        1970. A run of the same content is gone on with, and so is that of its training, which has no content yet.
+        1970. A run of the same content is gone on with, and so is that of its training, which has no content yet, and that
+        of the same trial or sweep.
         """
         with self._speaking():
             found = self.client.get_experiment_by_name(experiment)
@@ -95,6 +98,12 @@ class Runs(Connection):
         with self._speaking():
             return dict(self.client.get_run(run_id).data.tags)
 
+    def tag_run(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Tag a run."""
+        with self._speaking():
+            for key, value in tags.items():
+                self.client.set_tag(run_id, key, value)
+
     def reopen_run(self, run_id: str) -> None:
         """Open a run again."""
         with self._speaking():
@@ -136,7 +145,7 @@ class Runs(Connection):
             return Path(self.client.download_artifacts(run_id, place, str(target)))
 
     def _known_run(self, experiment: str, tags: Mapping[str, str]) -> Any:
-        for key in (CONTENT_KEY, TRAINING_KEY):
+        for key in KEYS:
             same = f"tags.`{key}` = '{tags[key]}'" if key in tags else ""
             for run in self.client.search_runs([experiment], same) if same else ():
                 # a training can end in several contents, such as a merge by newer libraries: each has its own run

@@ -11,6 +11,7 @@ from tasks.core.fitting.plan import METRICS
 from tasks.core.judging.golden_cases import GOLDEN, CaseResult, read_results
 from tasks.core.receipts import (
     Adapter,
+    ChosenTrial,
     ComparedReplies,
     Evaluation,
     HarnessScores,
@@ -79,6 +80,16 @@ def gather_worth(receipts: Receipts) -> dict[str, Any]:
     """Give why it was worth a training, or was not, with what is new; nothing where the settings did not ask."""
     worth = first_of(receipts, Worth)
     return worth.model_dump(include={"train", "reason", "drift"}) | worth.counts if worth else {}
+
+
+def gather_sweep(receipts: Receipts) -> dict[str, Any]:
+    """Give what came of every trial of a sweep, and which was chosen; nothing where none was tried."""
+    chosen = first_of(receipts, ChosenTrial)
+    if chosen is None:
+        return {}
+    return {**chosen.model_dump(mode="json", include={"reason", "number"}), **chosen.counts} | {
+        "trials": [one.model_dump(mode="json") for one in chosen.trials]
+    }
 
 
 def gather_training(receipts: Receipts, workspace: Path) -> dict[str, Any]:

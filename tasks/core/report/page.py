@@ -26,6 +26,7 @@ from tasks.core.report.tables import (
     news_line,
     replies_table,
     sentence,
+    trials_table,
 )
 from tasks.core.report.wording import clock, percent, size, spoken, value_of
 
@@ -56,6 +57,8 @@ def render_page(summary: RunSummary, loss_png: bytes | None, docs: str = "") -> 
         tiles=_tiles(summary),
         news=_news(summary.worth),
         news_line=news_line(summary),
+        trials=trials_table(summary),
+        trial_problems=_problems(summary.sweep),
         models=evaluation_table(summary.metrics),
         gains=_gains(summary),
         written=replies_table(summary),
@@ -162,6 +165,11 @@ def _news(worth: Mapping[str, Any]) -> list[tuple[str, str]]:
         for trait, one in worth.get("drift", {}).items()
     ]
     return [*counts, *drift]
+
+
+def _problems(sweep: Mapping[str, Any]) -> list[str]:
+    """Say why trials failed."""
+    return [f"Trial {one['number']}: {one['problem']}" for one in sweep.get("trials", ()) if one["problem"]]
 
 
 def _facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:

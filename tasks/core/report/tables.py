@@ -8,6 +8,7 @@ from typing import Any
 from tasks.core.judging.slices import EARLIER
 from tasks.core.report.summary import FATES, RunSummary
 from tasks.core.report.wording import percent
+from tasks.core.sweeping.space import tried_words, words_of
 
 WORDS = {
     "promoted": "promoted",
@@ -169,6 +170,36 @@ def comparison_line(summary: RunSummary) -> str:
     return f"{counts} against the {told['rival']} (p = {told['p_value']:.3f}), says {told['judge']}"
 
 
+def trials_table(summary: RunSummary) -> list[dict[str, Any]]:
+    """Give the trials of a sweep in order, with the values that they tried; nothing where there was none."""
+    return [
+        {
+            "trial": one["number"],
+            **{
+                name.partition(".")[2].replace("_", " "): tried_words(name, one["point"][name])
+                for name in one["point"]
+            },
+            "loss": "" if one["loss"] is None else f"{one['loss']:.4f}",
+            "steps": f"{one['step']:,} of {one['steps']:,}" if one["steps"] else "",
+            "outcome": "chosen" if one["number"] == summary.sweep["number"] else one["state"],
+        }
+        for one in summary.sweep.get("trials", ())
+    ]
+
+
+def sweep_line(summary: RunSummary) -> str:
+    """Say which trial was chosen, of how many; empty where there was no sweep."""
+    return str(summary.sweep.get("reason", ""))
+
+
+def choice_line(summary: RunSummary) -> str:
+    """Say which trial was chosen in fewer words: `trial 7 of 12: rank 16, rate 2e-4, …`; empty where there was no sweep."""
+    chosen = [one for one in summary.sweep.get("trials", ()) if one["number"] == summary.sweep["number"]]
+    return "".join(
+        f"trial {one['number']} of {len(summary.sweep['trials'])}: {words_of(one['point'])}" for one in chosen
+    )
+
+
 def news_line(summary: RunSummary) -> str:
     """Say why it was worth a training; empty where that was not asked, or is what the run's own reason says."""
     reason = str(summary.worth.get("reason", ""))
@@ -227,6 +258,8 @@ def summary_markdown(summary: RunSummary) -> str:
     parts += [news_line(summary), headline(summary), model_of(summary)]
     if summary.rows:
         parts.append(_markdown(rows_table(summary)))
+    if summary.sweep:
+        parts += [sweep_line(summary), _markdown(trials_table(summary))]
     if summary.metrics:
         parts.append(_markdown(evaluation_table(summary.metrics)))
     if replies_table(summary):

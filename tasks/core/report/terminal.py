@@ -6,6 +6,7 @@ from typing import Any
 
 from tasks.core.report.summary import RunSummary
 from tasks.core.report.tables import (
+    choice_line,
     comparison_line,
     earlier_line,
     evaluation_table,
@@ -18,11 +19,14 @@ from tasks.core.report.tables import (
     news_line,
     plain,
     rows_table,
+    trials_table,
     word_of,
 )
 from tasks.core.report.wording import clock, percent
 
 WIDTH, LINES = 96, 30
+BEST, CELL = 4, 24  # trials in the terminal, and characters of what one of them tried
+LEAST_NOTES = 4  # lines that are left for warnings
 
 
 def terminal_summary(summary: RunSummary, report: str) -> str:
@@ -36,6 +40,7 @@ def terminal_summary(summary: RunSummary, report: str) -> str:
     if summary.metrics:
         lines += ["", *_models(summary)]
     ending = ["", f"  {_steps(summary)}", f"  report  {plain(report)}"]
+    lines += _trials(summary, LINES - len(lines) - len(ending) - (LEAST_NOTES if summary.warnings else 0))
     notes = _notes(summary.warnings, LINES - len(lines) - len(ending))
     return "\n".join([*lines, *notes, *ending]) + "\n"
 
@@ -92,6 +97,7 @@ def _facts(summary: RunSummary) -> list[str]:
         train, held_out = summary.rows["train"], summary.rows.get("held_out", 0)
         lines.append(f"          {train:,} to train on, {held_out:,} held out")
     lines += _block(news_line(summary), "  worth   ", 1)
+    lines += _block(choice_line(summary), "  sweep   ", 1)
     untold = [one for one in summary.gains.items() if not _is_told(*one, summary.reason)]
     for who, gain in untold[:2]:
         groups = f" ({gain['groups']:,.0f} requesters)" if "groups" in gain else ""
@@ -130,6 +136,25 @@ def _models(summary: RunSummary) -> list[str]:
         f"{percent(row['token accuracy']):>11}{row['rows']:>9,}"
         for row in table[:4]
     ]
+
+
+def _trials(summary: RunSummary, room: int) -> list[str]:
+    """Give the best trials, as far as there is room; the report has them all."""
+    most = min(BEST, room - 3)  # an empty line, the head, and one that says how many there are more
+    if not summary.sweep or most < 1:
+        return []
+    table = sorted(trials_table(summary), key=lambda row: (row["outcome"] != "chosen", row["loss"] or "~"))
+    shown = [{name: _cell(str(value)) for name, value in row.items()} for row in table[:most]]
+    widths = {name: max(len(name), *(len(row[name]) for row in shown)) for name in shown[0]}
+    head = "  ".join(f"{name:>{width}}" for name, width in widths.items())
+    rows = ["  ".join(f"{row[name]:>{width}}" for name, width in widths.items()) for row in shown]
+    rest = len(table) - len(shown)
+    return ["", *(f"  {line}" for line in (head, *rows))] + ([f"  {rest} more in the report"] if rest else [])
+
+
+def _cell(text: str) -> str:
+    """Cut a cell of a table to what leaves room for the others."""
+    return text if len(text) <= CELL else f"{text[: CELL - 1]}…"
 
 
 def _notes(warnings: Sequence[str], room: int) -> list[str]:

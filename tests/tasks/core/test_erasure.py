@@ -385,6 +385,7 @@ WITHOUT_ROWS = {
     "merging",
     "promotion",
     "registration",
+    "trial_choice",
     "weighing",
 }
 

@@ -37,6 +37,7 @@ from tasks.core.fitting.launcher import MESSAGES, ROOT, _failure, fit, with_less
 from tasks.core.fitting.loop import Trainer
 from tasks.core.fitting.plan import ERROR, METRICS, FitPlan, Room
 from tasks.core.fitting.schedule import learning_rate, plan_steps
+from tasks.core.fitting.step_metrics import add_step, steps_so_far
 from tasks.core.fitting.watching import part_rows
 from tasks.core.model.adapters import adapter_digest
 from tasks.core.tokens.storing import TokenRow, map_token_rows, save_token_rows
@@ -399,6 +400,15 @@ def test_a_stop_leaves_a_checkpoint(plan: FitPlan) -> None:
     assert checkpoint is not None
     assert checkpoint.step >= 2
     assert notes == []
+
+
+def test_the_steps_of_a_stopped_training_are_read_without_a_line_that_was_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / METRICS
+    assert steps_so_far(path) == []
+    add_step(path, {"step": 1, "loss": 2.0})
+    with path.open("a") as file:
+        file.write('{"step": 2, "lo')
+    assert steps_so_far(path) == [{"step": 1, "loss": 2.0}]
 
 
 def test_the_trainers_own_error_reaches_the_parent(plan: FitPlan) -> None:

@@ -20,6 +20,7 @@ from tasks.core.report.tables import (
     rows_table,
     summary_markdown,
     told_gains,
+    trials_table,
 )
 from tasks.core.report.terminal import replies_text, terminal_summary
 from tasks.core.report.wording import clock, percent
@@ -82,6 +83,36 @@ def steps() -> list[dict[str, Any]]:
         {"name": name, "state": "Cached" if cached else "Completed", "cached": cached, "seconds": seconds}
         for name, cached, seconds in (*shard, *shard, *shard, *whole)
     ]
+
+
+def sweep() -> dict[str, Any]:
+    """Give a sweep of eight trials, of which one failed and two were pruned."""
+    ends = ["complete", "complete", "failed", "pruned", "complete", "pruned", "complete", "complete"]
+    trials = [
+        {
+            "number": number,
+            "state": state,
+            "point": {
+                "lora.rank": 8 * number,
+                "training.learning_rate": number * 1e-4,
+                "lora.targets": ["all-linear"] if number % 2 else [f"{one}_proj" for one in "qkvogud"],
+                "training.epochs": 1.5,
+            },
+            "loss": None if state == "failed" else 3 - number / 10,
+            "step": 0 if state == "failed" else 50 if state == "pruned" else 232,
+            "steps": 0 if state == "failed" else 232,
+            "adapter": "a" * 64 if state == "complete" else "",
+            "problem": "There was no memory left. Lower lora.rank." if state == "failed" else "",
+        }
+        for number, state in enumerate(ends, 1)
+    ]
+    reason = "Trial 8 is the best of 8 (5 complete, 2 pruned, 1 failed): rank 64, rate 8e-4, q_proj + k_proj, 1.5 epochs."
+    return {"reason": reason, "number": 8, "trials": trials}
+
+
+def swept_run(**changes: Any) -> RunSummary:
+    """Make a run that tried settings first; such a one does not ask whether it is worth it."""
+    return full_run(**{"sweep": sweep(), "worth": {}, **changes})
 
 
 def full_run(**changes: Any) -> RunSummary:
@@ -798,7 +829,8 @@ def test_the_terminal_summary_fits_the_terminal_however_much_there_is_to_say() -
         model={"name": "n" * 300, "version": 1, "aliases": ["a" * 200]},
         merge={**full_run().merge, "merged_into": "x " * 200},
     )
-    for run in (full_run(), long, failed_run(), full_run(warnings=["short"] * 40)):
+    swept = replace(long, sweep=sweep(), worth={})
+    for run in (full_run(), long, swept, swept_run(), failed_run(), full_run(warnings=["short"] * 40)):
         lines = terminal_summary(run, ".freshtune/runs/20261124-141154-48c3/report.html").splitlines()
         assert len(lines) <= 30
         assert max(map(len, lines)) <= 100
@@ -875,3 +907,44 @@ def test_smoothing_quiets_a_noisy_curve() -> None:
     noisy = [2.0 + 0.5 * (-1) ** step for step in range(200)]
 
     assert max(abs(value - 2.0) for value in smooth(noisy)) < 0.1
+
+
+def test_every_trial_of_a_sweep_is_told_with_what_it_tried_and_what_came_of_it() -> None:
+    table = trials_table(swept_run())
+    assert [row["outcome"] for row in table] == [
+        *("complete", "complete", "failed", "pruned", "complete", "pruned", "complete", "chosen")
+    ]
+    assert table[0] == {
+        "trial": 1,
+        "rank": "8",
+        "learning rate": "1e-4",
+        "targets": "all-linear",
+        "epochs": "1.5",
+        "loss": "2.9000",
+        "steps": "232 of 232",
+        "outcome": "complete",
+    }
+    assert (table[2]["loss"], table[2]["steps"], table[3]["steps"]) == ("", "", "50 of 232")
+    assert trials_table(swept_run(sweep={})) == []
+    page, markdown = render_page(swept_run().public(), None), summary_markdown(swept_run())
+    for text in (page, markdown):
+        assert swept_run().sweep["reason"] in text
+        assert text.count("pruned") >= 2
+    assert "Trial 3: There was no memory left. Lower lora.rank." in page
+    assert "Trials of the sweep" not in render_page(swept_run(sweep={}), None)
+
+
+def test_the_terminal_shows_the_best_trials_and_says_where_the_others_are() -> None:
+    without = {name: {} for name in ("worth", "comparison", "merge", "gains")}
+    told = terminal_summary(
+        swept_run(golden=[], warnings=["one"] * 20, earlier="", general={}, **without), "report.html"
+    ).splitlines()
+    assert len(told) <= 30
+    assert sum(line.startswith("  note") for line in told) >= 2
+    assert max(map(len, told)) <= 100
+    head = next(number for number, line in enumerate(told) if "learning rate" in line)
+    assert (
+        "  sweep   trial 8 of 8: rank 64, rate 8e-4, q_proj + k_proj + v_proj + o_proj + g_proj + …" in told
+    )
+    assert [line.split()[0] for line in told[head + 1 : head + 5]] == ["8", "7", "6", "5"]
+    assert told[head + 5] == "  4 more in the report"

@@ -1,0 +1,1 @@
+"""Sweeping: which settings are tried, and in what order."""
