@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: help demo test check bench
+.PHONY: help demo test check bench up
 help:
 	@echo "make demo    retrain on the sample logs, here and now"
+	@echo "make up      start Prefect's and MLflow's servers, a worker, and a watcher of new logs"
 	@echo "make test    run the tests"
 	@echo "make bench   measure the data chapter (ROWS='10000 100000 1000000' takes half an hour), and training (a quarter)"
 	@echo "make check   format, lint, types, layers, docs"
@@ -22,6 +23,9 @@ demo: .venv/.installed
 	@$(BIN)/freshtune run demo
 	@echo
 	@$(BIN)/freshtune show latest --replies
+
+up: .venv/.installed
+	@$(BIN)/freshtune up
 
 test: .venv/.installed
 	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
