@@ -129,15 +129,15 @@ def test_what_a_run_depends_on_is_settled_before_any_key_is_made(
 ) -> None:
     import torch
 
-    from flows.retrain import _settled
+    from flows.recorded_runs import settled
 
     monkeypatch.chdir(tmp_path)
     settings = Settings(workspace=Path("relative"))
     assert settings.workspace == tmp_path / "relative"
     assert Settings().workspace == tmp_path / ".freshtune"
-    assert _settled(settings).model.dtype == "float32"
+    assert settled(settings).model.dtype == "float32"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
-    assert _settled(settings).model.dtype == "bfloat16"
+    assert settled(settings).model.dtype == "bfloat16"
     named = Settings(model=ModelSettings(dtype="float16"))
-    assert _settled(named) == named
+    assert settled(named) == named
