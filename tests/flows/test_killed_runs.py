@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -91,22 +92,12 @@ def test_a_run_killed_ten_times_ends_like_an_undisturbed_one(
     assert again["status"] == "skipped"
 
 
-def test_two_runs_at_once_build_each_artifact_once(arguments: list[str], fresh_workspace: Path) -> None:
-    words = [one for one in arguments if one != "run"]
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-m", "deployments.cli", "check", *words, "--workspace", str(fresh_workspace)],
-            cwd=ROOT,
-            env=plain_environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    told = [outcome_of(subprocess.CompletedProcess([], one.wait(), *one.communicate())) for one in both]
-    built = [step["name"] for outcome in told for step in outcome["steps"] if not step["cached"]]
-    assert sorted(built) == sorted([step["name"] for step in told[0]["steps"]])
+LATE = {
+    "weighing",
+    "evaluation",
+    "gating",
+    "promotion",
+}  # the second run may find the first one's version as champion
 
 
 def test_starts_of_one_slot_at_once_are_one_training(arguments: list[str], fresh_workspace: Path) -> None:
@@ -123,10 +114,13 @@ def test_starts_of_one_slot_at_once_are_one_training(arguments: list[str], fresh
         for _ in range(2)
     ]
     told = [outcome_of(subprocess.CompletedProcess([], one.wait(), *one.communicate())) for one in starts]
-    trained = [
-        step["cached"] for outcome in told for step in outcome["steps"] if step["name"] == "adapter_training"
-    ]
-    assert trained.count(False) == 1
+    built = Counter(step["name"] for outcome in told for step in outcome["steps"] if not step["cached"])
+    promoted = next(one for one in told if one["status"] == "promoted")
+    steps = Counter(step["name"] for step in promoted["steps"])
+    assert {name: built[name] for name in steps if name not in LATE} == {
+        name: count for name, count in steps.items() if name not in LATE
+    }
+    assert built["adapter_training"] == 1
     assert {one["status"] for one in told} <= {"promoted", "skipped"}
     assert [one["status"] for one in told].count("promoted") == 1
     assert len(list((fresh_workspace / "store" / "adapter_training").iterdir())) == 1
