@@ -1,6 +1,5 @@
 """Run states: a run whose process is gone is not "Running" for ever; its page says what became of it."""
 
-import platform
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +24,10 @@ KILLED = "Its process ended without a word: killed, or the machine stopped. Star
 STOPPED = "Cancelled. Start it again: it goes on from what is complete."
 AGAIN = "The worker that took it was killed; it waits for another one."
 DAY = timedelta(days=1)
-PATIENCE = timedelta(minutes=1)  # between a worker's taking a run and a process for it
+START, LONG_START = (
+    timedelta(minutes=2),
+    timedelta(minutes=4),
+)  # between a worker's taking a run and its first state
 
 
 def settle_runs(workspace: Path) -> list[str]:
@@ -63,11 +65,10 @@ def _gone(client: SyncPrefectClient, workspace: Path) -> Iterator[tuple[FlowRun,
 
 
 def _is_lost(run: FlowRun, since: timedelta) -> bool:
-    """Say whether the worker that took a run was killed before the run began, as far as this machine can tell."""
-    host, _, pid = (run.infrastructure_pid or "").rpartition(":")
-    if not pid.isdigit():
-        return since > PATIENCE
-    return host == platform.node() and not psutil.pid_exists(int(pid))
+    """Say whether the worker that took a run was killed before the run began; a process of it here has more time to begin."""
+    pid = (run.infrastructure_pid or "").rpartition(":")[2]
+    begins = pid.isdigit() and psutil.pid_exists(int(pid))
+    return since > (LONG_START if begins else START)
 
 
 def _true_state(told: State, folder: Path) -> State:

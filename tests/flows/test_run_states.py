@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
@@ -86,7 +85,7 @@ def test_a_run_that_waits_for_a_worker_at_somebody_elses_is_left_alone(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = made(Pending(), tagged=False)
-    monkeypatch.setattr(run_states, "PATIENCE", timedelta(0))
+    monkeypatch.setattr(run_states, "START", timedelta(0))
     assert settle_runs(tmp_path) == []
     assert state_of(run)[0] == "Pending"
 
@@ -128,20 +127,21 @@ def test_a_run_that_a_worker_took_and_never_began_waits_for_another(
 ) -> None:
     run = made(Pending())
     assert settle_runs(tmp_path) == []
-    monkeypatch.setattr(run_states, "PATIENCE", timedelta(0))
+    monkeypatch.setattr(run_states, "START", timedelta(0))
     settle_runs(tmp_path)
     assert state_of(run) == ("Scheduled", run_states.AGAIN)
 
 
-def test_a_run_whose_process_died_before_it_began_waits_at_once(made: Made, tmp_path: Path) -> None:
+def test_a_run_whose_process_has_begun_here_has_more_time(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = made(Pending())
     dead = subprocess.Popen(["true"])
+    dead.wait()
+    monkeypatch.setattr(run_states, "START", timedelta(0))
     with get_client(sync_client=True) as client:
-        client.update_flow_run(run, infrastructure_pid=f"another-machine:{dead.pid}")
-        dead.wait()
+        client.update_flow_run(run, infrastructure_pid=f"{os.getpid()}")
         assert settle_runs(tmp_path) == []
-        client.update_flow_run(run, infrastructure_pid=f"{platform.node()}:{os.getpid()}")
-        assert settle_runs(tmp_path) == []
-        client.update_flow_run(run, infrastructure_pid=f"{platform.node()}:{dead.pid}")
+        client.update_flow_run(run, infrastructure_pid=f"{dead.pid}")
     settle_runs(tmp_path)
     assert state_of(run) == ("Scheduled", run_states.AGAIN)
