@@ -83,7 +83,9 @@ def _deployment(
         work_queue_name=one["work_pool"].get("work_queue_name"),
         schedules=schedules,
         triggers=[DeploymentEventTrigger.model_validate(each) for each in one.get("triggers", ())],
-        parameters={"settings": settings.model_dump(mode="json")},
+        parameters={"settings": settings.model_dump(mode="json")}
+        if "settings" in flow.parameters.properties
+        else {"model": settings.registry.name},
     )
     return cast("RunnerDeployment", made)
 

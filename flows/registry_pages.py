@@ -4,34 +4,49 @@ from typing import Any, cast
 
 from prefect import flow
 from prefect.states import Completed
-from pydantic import Field
 
 from flows.environment import here
 from flows.registry_moves import promote_version, roll_back_champion
-from tasks.core.settings import Settings
+from tasks.core.settings import RegistrySettings, Settings
 
-Why = Field(description="The reason; it is kept in the history.")
-Who = Field(default="", description="Your name, for the history.")
 SOMEBODY = "someone in Prefect"
 
 
 @flow(name="promote", flow_run_name="promote version {version}", persist_result=False)
-def promote(settings: Settings, version: int, why: str = Why, who: str = Who) -> dict[str, Any]:
-    """Make a version champion, whatever the gate said of it."""
-    done = promote_version(here(settings), version, why, who.strip() or SOMEBODY)
+def promote(version: int, why: str, model: str, who: str = "") -> dict[str, Any]:
+    """Make a version champion, whatever the gate said of it.
+
+    Args:
+        version: The version's number, as MLflow's page of the model has it.
+        why: The reason; it is kept in the history.
+        model: Name of the registered model.
+        who: Your name, for the history.
+    """
+    done = promote_version(_of(model), version, why, who.strip() or SOMEBODY)
     return _ended(
         done, f"{done['name']} version {done['after']} is champion; before it was {_named(done['before'])}."
     )
 
 
 @flow(name="rollback", flow_run_name="rollback", persist_result=False)
-def rollback(settings: Settings, why: str = Why, who: str = Who) -> dict[str, Any]:
-    """Make the version champion again that the champion replaced."""
-    done = roll_back_champion(here(settings), why, who.strip() or SOMEBODY)
+def rollback(why: str, model: str, who: str = "") -> dict[str, Any]:
+    """Make the version champion again that the champion replaced.
+
+    Args:
+        why: The reason; it is kept in the history.
+        model: Name of the registered model.
+        who: Your name, for the history.
+    """
+    done = roll_back_champion(_of(model), why, who.strip() or SOMEBODY)
     return _ended(
         done,
         f"{done['name']} version {done['after']} is champion again; version {done['before']} is set aside.",
     )
+
+
+def _of(model: str) -> Settings:
+    """Give the settings of a model in the worker's workspace; nothing else matters to an alias."""
+    return here(Settings(registry=RegistrySettings(name=model)))
 
 
 def _named(version: int) -> str:

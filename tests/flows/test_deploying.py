@@ -33,10 +33,13 @@ def schedules(described: Json) -> list[Json]:
     return [schedule for one in described["deployments"] for schedule in one.get("schedules", ())]
 
 
-def test_every_deployment_leads_to_a_flow_that_takes_the_settings(described: Json) -> None:
+def test_every_deployment_leads_to_a_flow_that_takes_the_settings_or_a_model(described: Json) -> None:
     flows = [load_flow_from_entrypoint(one["entrypoint"]) for one in described["deployments"]]
     assert [flow.name for flow in flows] == ["retrain", "check", "sweep", "promote", "rollback"]
-    assert all("settings" in flow.parameters.properties for flow in flows)
+    asked = [list(flow.parameters.properties) for flow in flows]
+    assert asked == [["settings"]] * 3 + [["version", "why", "model", "who"], ["why", "model", "who"]]
+    described_fields = [field for flow in flows[3:] for field in flow.parameters.properties.values()]
+    assert all(field.get("description") for field in described_fields)
 
 
 @pytest.mark.parametrize("begin", ["2027-03-01", "2027-10-01"])
