@@ -9,7 +9,8 @@ from typing import Any
 from tasks.core.errors import SettingsError
 from tasks.core.intake.canonical import OUTCOME, SCHEMA
 from tasks.core.store.fixed_rows import add_fixed
-from tasks.core.store.quarantine import TABLE, read_quarantine
+from tasks.core.store.quarantine import read_quarantine
+from tasks.core.store.run_files import TABLE
 
 Row = dict[str, Any]
 

@@ -17,8 +17,7 @@ from pydantic import Field
 from flows.own_server import ADDRESS, is_own_server
 from tasks.announcing import show_question
 from tasks.core.errors import ServiceError
-from tasks.core.judging.slices import EARLIER
-from tasks.core.receipts import Answer, Decision, Evaluation, RegisteredModel
+from tasks.core.receipts import EARLIER, Answer, Decision, Evaluation, RegisteredModel
 from tasks.core.registry.client import CHALLENGER, CHAMPION, Registry, open_registry
 from tasks.core.registry.lineage import SET_ASIDE, WAITING
 from tasks.core.report.tables import general_words, interval

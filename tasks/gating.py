@@ -9,9 +9,10 @@ from tasks.core.judging.general_text import GENERAL, GeneralGain, general_gain, 
 from tasks.core.judging.golden_cases import GOLDEN, CaseResult, read_results
 from tasks.core.judging.golden_rules import golden_objections
 from tasks.core.judging.scoring import SCORES, read_scores
-from tasks.core.judging.slices import EARLIER, EARLIER_SCORES, SliceGain, slice_gains, slices_of
+from tasks.core.judging.slices import EARLIER_SCORES, SliceGain, slice_gains, slices_of
 from tasks.core.judging.statistics import paired_gain
 from tasks.core.receipts import (
+    EARLIER,
     ComparedReplies,
     Decision,
     EarlierScores,

@@ -61,7 +61,7 @@ from tasks.core.store.artifacts import MANIFEST, drafting, find, locked
 from tasks.core.store.digests import digest_value
 from tasks.core.store.keys import code_digest, key_of
 from tasks.core.store.locks import at_work, exclusive
-from tasks.core.store.quarantine import TABLE, write_quarantine
+from tasks.core.store.quarantine import write_quarantine
 from tasks.core.store.rows import read_rows
 from tasks.core.store.run_files import (
     AT_WORK,
@@ -72,6 +72,7 @@ from tasks.core.store.run_files import (
     REPORT,
     SAMPLES,
     SETTINGS,
+    TABLE,
 )
 from tasks.core.store.syncing import write_whole
 from tasks.journal import Journal, journal

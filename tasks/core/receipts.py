@@ -429,6 +429,9 @@ class RegisteredModel(Receipt):
     content_key: str
 
 
+EARLIER = "earlier rows"  # the slice of those of the champion's dataset that today's logs do not hold
+
+
 class Decision(Receipt):
     """What the gate said, and why."""
 

@@ -27,8 +27,9 @@ import numpy as np
 from deployments.bench.machine import machine
 from tasks.core.judging.gate_rules import decide
 from tasks.core.judging.scoring import RowScore, read_scores
-from tasks.core.judging.slices import EARLIER, slice_gains
+from tasks.core.judging.slices import slice_gains
 from tasks.core.judging.statistics import paired_gain
+from tasks.core.receipts import EARLIER
 from tasks.core.settings import GateSettings
 
 GAIN, LOSS, SHARE = 0.05, 0.3, 0.2

@@ -9,8 +9,7 @@ from journeys import Told, run_here, small_logs, small_settings
 from markers import files_with
 
 from flows.forgetting import forget_requester
-from tasks.core.judging.slices import EARLIER
-from tasks.core.receipts import Decision, EarlierRows, EarlierScores
+from tasks.core.receipts import EARLIER, Decision, EarlierRows, EarlierScores
 from tasks.core.registry.client import open_registry
 from tasks.core.settings import QualitySettings, Settings
 from tasks.core.store.rows import ROWS, read_table

@@ -12,8 +12,16 @@ import pytest
 from tasks.core.judging.general_text import GENERAL, read_passages
 from tasks.core.judging.golden_cases import GOLDEN
 from tasks.core.judging.scoring import SCORES, RowScore, write_scores
-from tasks.core.judging.slices import EARLIER, EARLIER_SCORES
-from tasks.core.receipts import Decision, EarlierScores, Evaluation, GeneralText, MergedModel, TokenRows
+from tasks.core.judging.slices import EARLIER_SCORES
+from tasks.core.receipts import (
+    EARLIER,
+    Decision,
+    EarlierScores,
+    Evaluation,
+    GeneralText,
+    MergedModel,
+    TokenRows,
+)
 from tasks.core.settings import GateSettings
 from tasks.core.tokens.storing import HELD_OUT, TokenRow, save_token_rows
 

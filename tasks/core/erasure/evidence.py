@@ -18,8 +18,9 @@ from tasks.core.erasure.log_reading import LogFinds
 from tasks.core.erasure.naming import names
 from tasks.core.erasure.needles import Needles
 from tasks.core.store.fixed_rows import FIXED, read_fixed
-from tasks.core.store.quarantine import TABLE, read_quarantine
+from tasks.core.store.quarantine import read_quarantine
 from tasks.core.store.rows import QUARANTINE, ROWS, iterate_rows, read_table
+from tasks.core.store.run_files import TABLE
 
 RECORD = 16  # characters of a row's id that name its record
 FIRST = ("message_collection", "collection", "conversation_threading", "readmission")

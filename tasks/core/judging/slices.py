@@ -14,7 +14,6 @@ from tasks.core.judging.statistics import Gain, paired_gain
 LENGTHS = ((128, "up to 128 tokens"), (512, "129 to 512 tokens"))
 LONGER = "over 512 tokens"
 LEAST = 5  # requesters of a slice that may decide
-EARLIER = "earlier rows"  # those of the champion's dataset that today's logs do not hold
 EARLIER_SCORES = {who: f"{who}_scores.jsonl" for who in ("challenger", "champion")}
 KINDS = ("language", "product", "length", "month", "outcome")
 

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.core.judging.slices import EARLIER
+from tasks.core.receipts import EARLIER
 from tasks.core.report.summary import FATES, RunSummary
 from tasks.core.report.wording import percent
 from tasks.core.sweeping.space import tried_words, words_of

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 from tasks.core.receipts import Receipt
 from tasks.core.store.rows import LEDGER, QUARANTINE, ROWS, iterate_rows, read_table
 
-TABLE = "quarantine.parquet"
 SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("row_id", "file")),

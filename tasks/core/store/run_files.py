@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tasks.core.store.quarantine import TABLE
-
+TABLE = "quarantine.parquet"  # rows that were not kept
 SETTINGS, RECEIPTS, OUTCOME = "settings.yaml", "receipts.json", "outcome.json"
 REPORT, SAMPLES, REPLIES, DATA_DOCS = "report.html", "samples.json", "replies.txt", "data_docs"
 PRIVATE = (REPORT, SAMPLES, REPLIES, DATA_DOCS, TABLE)
