@@ -40,8 +40,6 @@ DESCRIBED = Path(__file__).with_name("prefect.yaml")
 LONGEST_START = 180  # seconds; databases are set up at the first one
 OFTEN = 0.5  # seconds between two looks
 SHOWN = 3  # runs
-
-
 PORT = click.IntRange(1, 65535)
 
 

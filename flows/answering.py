@@ -7,7 +7,6 @@ from tasks.core.judging.generation import answer
 from tasks.core.registry.client import open_registry
 from tasks.core.serving.opening import chosen_version, open_version
 from tasks.core.settings import Settings
-from tasks.core.tokens.asking import prompt_ids
 
 
 def answer_question(settings: Settings, question: str, model: str, max_new_tokens: int) -> dict[str, Any]:
@@ -21,7 +20,7 @@ def answer_question(settings: Settings, question: str, model: str, max_new_token
     dtype, attention = settings.model.dtype, settings.model.attention
     opened = open_version(client, version, settings.workspace, dtype=dtype, attention=attention)
     try:
-        prompt = prompt_ids(opened.tokenizer, question)
+        prompt = opened.prompt(question)
     except ValueError as error:
         raise SettingsError(
             f"The question {error}.", cure='Ask in words: freshtune ask "How do I …?"'

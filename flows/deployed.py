@@ -84,10 +84,8 @@ def _in_zone(moment: datetime | None, schedules: Sequence[DeploymentSchedule]) -
 
 
 def watched_deployments() -> list[Deployment]:
-    """List the deployments that retrain when new logs come."""
-    return [
-        one for one in deployments() if one.name.startswith(f"{RETRAIN}/") and one.logs and not one.paused
-    ]
+    """List the deployments that retrain when new logs come, also those that are paused."""
+    return [one for one in deployments() if one.name.startswith(f"{RETRAIN}/") and one.logs]
 
 
 def announce_logs(deployment: Deployment) -> None:

@@ -3,11 +3,11 @@
 import json
 import logging
 import os
-from base64 import b64encode
 from pathlib import Path
 
 from tasks.core.errors import SettingsError
-from tasks.core.operating.addresses import MLFLOW, PREFECT, are_up, read_addresses
+from tasks.core.operating.addresses import CREDENTIALS, MLFLOW, PREFECT, are_up, read_addresses
+from tasks.core.operating.guard import basic
 from tasks.core.settings import Settings
 
 HERE = "FRESHTUNE_WORKSPACE"
@@ -69,12 +69,9 @@ def _use_servers(place: Path) -> None:
             main = PREFECT if name.startswith("PREFECT") else MLFLOW
             if os.environ.get(main) in {None, "", addresses.environment()[main]}:
                 os.environ[name] = value
-    if credentials := os.environ.get("PREFECT_API_AUTH_STRING"):
-        token = b64encode(credentials.encode()).decode()
-        header = json.dumps({"Authorization": f"Basic {token}"})
-        os.environ.setdefault(
-            "PREFECT_CLIENT_CUSTOM_HEADERS", header
-        )  # for web sockets, which go without else
+    if credentials := os.environ.get(CREDENTIALS):  # web sockets go without them else
+        header = json.dumps({"Authorization": basic(credentials)})
+        os.environ.setdefault("PREFECT_CLIENT_CUSTOM_HEADERS", header)
 
 
 DEFAULTS = {

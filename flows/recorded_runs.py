@@ -1,13 +1,22 @@
-"""What the stories have in common: how a run is named, what its settings mean on this machine, and how it ends."""
+"""What the stories have in common: how a run is named, what its settings mean on this machine, how it begins and ends."""
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 from prefect import runtime
 from prefect.states import Completed
 
+from flows.judge_adapter import judge_adapter
+from flows.prepare_data import PreparedData, prepare_data
+from flows.publish_model import publish_model
+from flows.train_adapter import TrainedAdapter
+from tasks.base_fetching import find_base
 from tasks.core.model.devices import settled_dtype
+from tasks.core.receipts import BaseSource, GoldenCases, HarnessTasks
 from tasks.core.report.tables import verdict
 from tasks.core.settings import Settings
+from tasks.golden_reading import read_golden
+from tasks.harness_reading import read_harness
 from tasks.journal import journal
 from tasks.reporting import new_run_id
 
@@ -25,6 +34,29 @@ def settled(settings: Settings) -> Settings:
     """Say which compute type `auto` means here: it is in the keys, so scores of unlike devices are never compared."""
     model = settings.model.model_copy(update={"dtype": settled_dtype(settings.model.dtype)})
     return settings.model_copy(update={"model": model})
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a story stands on before anything is trained."""
+
+    source: BaseSource
+    golden: GoldenCases
+    harness: HarnessTasks
+    data: PreparedData
+
+
+def begin(settings: Settings) -> Beginning:
+    """Read what the user has written, whose mistakes are told first, and prepare the data."""
+    source, golden = find_base(settings.model), read_golden(settings.evaluation.golden)
+    harness = read_harness(settings.evaluation.harness)
+    return Beginning(source, golden, harness, prepare_data(settings))
+
+
+def judge_and_publish(begun: Beginning, trained: TrainedAdapter, settings: Settings) -> None:
+    """Judge what was trained, and let it go as far as the gate does."""
+    judged = judge_adapter(begun.data, trained, begun.golden, begun.harness, settings)
+    publish_model(begun.data, trained, judged, settings)
 
 
 def ended(outcome: dict[str, Any]) -> dict[str, Any]:

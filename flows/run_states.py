@@ -24,10 +24,8 @@ KILLED = "Its process ended without a word: killed, or the machine stopped. Star
 STOPPED = "Cancelled. Start it again: it goes on from what is complete."
 AGAIN = "The worker that took it was killed; it waits for another one."
 DAY = timedelta(days=1)
-START, LONG_START = (
-    timedelta(minutes=2),
-    timedelta(minutes=4),
-)  # between a worker's taking a run and its first state
+# Between a worker's taking a run and its first state, without and with a process of it here.
+START, LONG_START = timedelta(minutes=2), timedelta(minutes=4)
 
 
 def settle_runs(workspace: Path) -> list[str]:

@@ -7,12 +7,8 @@ from typing import Any
 from prefect import flow
 
 from flows.environment import here
-from flows.judge_adapter import judge_adapter
-from flows.prepare_data import prepare_data
-from flows.publish_model import publish_model
-from flows.recorded_runs import ended, run_name, settled
+from flows.recorded_runs import begin, ended, judge_and_publish, run_name, settled
 from flows.train_adapter import TrainedAdapter, TrainingGround, prepare_training, train_on
-from tasks.base_fetching import find_base
 from tasks.core.errors import FreshtuneError, Stopped
 from tasks.core.receipts import Adapter
 from tasks.core.settings import Settings
@@ -28,8 +24,6 @@ from tasks.core.sweeping.space import (
     words_of,
 )
 from tasks.core.sweeping.study import Study
-from tasks.golden_reading import read_golden
-from tasks.harness_reading import read_harness
 from tasks.journal import journal
 from tasks.reporting import recorded
 from tasks.sweep_tracking import Tried, end_sweep, send_sweep, trial_run
@@ -43,14 +37,10 @@ def sweep(settings: Settings) -> dict[str, Any]:
     """Try settings on the training rows, then train, judge and publish with the best; give the run's public figures."""
     settings = settled(here(settings))
     with recorded(settings) as run:
-        source, golden = find_base(settings.model), read_golden(settings.evaluation.golden)
-        harness = read_harness(settings.evaluation.harness)
-        data = prepare_data(settings)
-        ground = prepare_training(data, source, settings)
+        begun = begin(settings)
+        ground = prepare_training(begun.data, begun.source, settings)
         run.settings = settings = find_settings(ground, settings)
-        trained = _train(ground, settings)
-        judged = judge_adapter(data, trained, golden, harness, settings)
-        publish_model(data, trained, judged, settings)
+        judge_and_publish(begun, _train(ground, settings), settings)
     return ended(run.outcome)
 
 

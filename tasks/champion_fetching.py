@@ -4,8 +4,6 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from prefect import task
-
 from tasks.core.errors import ModelError
 from tasks.core.model.adapters import CONFIG, WEIGHTS, adapter_digest
 from tasks.core.receipts import Adapter, Rival, TokenRows
@@ -25,18 +23,11 @@ from tasks.core.settings import RegistrySettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.digests import digest_files, digest_folder
 from tasks.core.tokens.storing import TOKENIZER
-from tasks.lid import a_retry_can_help, delays, step
+from tasks.lid import step
+from tasks.retrying import question
 
-RETRIES = 3
 
-
-@task(
-    name="rival_finding",
-    task_run_name="rival finding",
-    retries=RETRIES,
-    retry_delay_seconds=delays(RETRIES),
-    retry_condition_fn=a_retry_can_help,
-)
+@question("rival_finding")
 def find_rival(
     workspace: Path, registry: RegistrySettings, adapter: Adapter, rows: TokenRows
 ) -> Rival | None:

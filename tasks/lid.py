@@ -18,7 +18,7 @@ import pydantic
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import CachePolicy
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 from prefect.states import Cancelled
 from prefect.tasks import Task
@@ -41,6 +41,7 @@ from tasks.core.store.artifacts import (
 )
 from tasks.core.store.keys import code_digest, key_of
 from tasks.journal import PRUNED, RUNNING, StepRun, journal
+from tasks.retrying import a_retry_can_help, delays
 from tasks.showing import GPU, data_part_of, link_receipt, named_task, part_of, title
 
 P = ParamSpec("P")
@@ -225,17 +226,6 @@ def step(
         return Step(cast("Task[..., R]", lidded(run)), lid)
 
     return put
-
-
-def delays(retries: int) -> list[float]:
-    """Give the seconds before each retry: 2, 8, 32."""
-    return [2.0 * 4**attempt for attempt in range(retries)]
-
-
-def a_retry_can_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Say whether the error is of a class that a retry can help; a plain function, or Prefect never retries."""
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, FreshtuneError) and error.retryable
 
 
 def _build(

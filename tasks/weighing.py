@@ -4,29 +4,22 @@ import json
 import time
 from pathlib import Path
 
-from prefect import task
-
 from tasks.core.receipts import BaseSource, Standing, ValidExamples, Worth
 from tasks.core.registry.client import open_registry
 from tasks.core.registry.lineage import BASE_IDENTITY, EXAMPLES_DIGEST
 from tasks.core.settings import RegistrySettings, WorthSettings
 from tasks.core.store.artifacts import Draft
-from tasks.core.worth.arrivals import News, compare_datasets, find_examples, read_dataset
+from tasks.core.store.datasets import find_examples
+from tasks.core.worth.arrivals import News, compare_datasets, read_dataset
 from tasks.core.worth.past_trainings import count_trainings
 from tasks.core.worth.rules import weigh
-from tasks.lid import a_retry_can_help, delays, step
+from tasks.lid import step
+from tasks.retrying import question
 
-RETRIES = 3
 DAY = 24 * 60 * 60  # seconds
 
 
-@task(
-    name="standing_finding",
-    task_run_name="standing finding",
-    retries=RETRIES,
-    retry_delay_seconds=delays(RETRIES),
-    retry_condition_fn=a_retry_can_help,
-)
+@question("standing_finding")
 def find_standing(
     workspace: Path,
     examples: ValidExamples,

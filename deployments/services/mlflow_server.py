@@ -21,15 +21,12 @@ def serve(workspace: Path, addresses: Addresses, door: tuple[str, int]) -> NoRet
     # Clients read and write the files themselves: what is registered can be used when no server is up, too.
     places = ["--no-serve-artifacts", "--default-artifact-root", f"{folder}/artifacts"]
     listening = ["--host", door[0], "--port", str(door[1])]
-    environment = (
-        os.environ
-        | {
-            CREDENTIALS: addresses.credentials,
-            "MLFLOW_BACKEND_STORE_URI": addresses.mlflow_database or f"sqlite:///{folder}/mlflow.db",
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true",  # it knows local hosts only; the guard asks for more
-        }
-    )
+    environment = os.environ | {
+        CREDENTIALS: addresses.credentials,
+        "MLFLOW_BACKEND_STORE_URI": addresses.mlflow_database or f"sqlite:///{folder}/mlflow.db",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true",  # it knows local hosts; the guard asks for more
+    }
     os.execve(sys.executable, [*command, *places, *listening], environment)  # noqa: S606 - no shell is wanted
 
 

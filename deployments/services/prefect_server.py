@@ -7,9 +7,8 @@ from pathlib import Path
 from deployments.services.starting import enter
 from tasks.core.operating.addresses import Addresses, door_of
 
-LEASES = (
-    "prefect.server.concurrency.lease_storage.filesystem"  # in memory, a restart would end every deployed run
-)
+# In memory, as by default, a restart would take the places of every run that waits in a limit.
+LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 
 
 def serve(workspace: Path, addresses: Addresses, door: tuple[str, int]) -> None:

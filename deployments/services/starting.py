@@ -1,6 +1,5 @@
 """Starting a service: it does not outlive its supervisor, knows the addresses, and waits for the servers that it needs."""
 
-import base64
 import os
 import time
 import urllib.error
@@ -10,6 +9,7 @@ from pathlib import Path
 from flows.environment import prepare
 from tasks.core.errors import ServiceError
 from tasks.core.operating.addresses import Addresses, read_addresses, services_folder, told_addresses
+from tasks.core.operating.guard import basic
 from tasks.core.store.lifelines import die_with_parent
 
 MESSAGES = {"PREFECT_LOGGING_TO_CONSOLE": "true", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO"}
@@ -47,8 +47,7 @@ def enter_alone(workspace: Path) -> Addresses:
 def answers(address: str, addresses: Addresses) -> bool:
     """Say whether a server answers its health check."""
     url = f"{address}/health" if address == addresses.mlflow else f"{address}/api/health"
-    token = base64.b64encode(addresses.credentials.encode()).decode()
-    asked = urllib.request.Request(url, headers={"Authorization": f"Basic {token}"})  # noqa: S310 - ours, http
+    asked = urllib.request.Request(url, headers={"Authorization": basic(addresses.credentials)})  # noqa: S310 - ours, http
     try:
         with urllib.request.urlopen(asked, timeout=ANSWER) as answer:  # noqa: S310
             return bool(answer.status == 200)

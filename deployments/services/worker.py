@@ -23,10 +23,7 @@ def work(workspace: Path, addresses: Addresses) -> NoReturn:
 def become_worker(workspace: Path) -> NoReturn:
     """Become a Prefect worker of the configured server; the runs that it takes use `workspace`."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"]
-    named = [
-        "--name",
-        platform.node(),
-    ]  # without a limit: a run that waits for its form would take up a place
+    named = ["--name", platform.node()]  # no --limit: a run that waits for its form would take up a place
     environment = os.environ | {HERE: str(workspace)}
     os.execve(sys.executable, [*command, *named], environment)  # noqa: S606 - no shell is wanted
 

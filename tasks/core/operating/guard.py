@@ -14,6 +14,11 @@ REFUSED = 1008  # a web socket's word for it
 POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'"
 
 
+def basic(credentials: str) -> str:
+    """Give the header's value with which `user:password` comes in."""
+    return f"Basic {b64encode(credentials.encode()).decode()}"
+
+
 class Guard:
     """Stand before an ASGI app: HTTP basic authentication on every route and every socket.
 
@@ -23,7 +28,7 @@ class Guard:
 
     def __init__(self, app: App, credentials: str) -> None:
         self.app = app
-        self.expected = b"Basic " + b64encode(credentials.encode())
+        self.expected = basic(credentials).encode()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it with 401 or 403."""

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.core.receipts import KnownDataset, TokenRows, ValidExamples
+from tasks.core.receipts import KnownDataset, TokenRows
 from tasks.core.registry.client import Registry, Version
 from tasks.core.registry.lineage import (
     ADAPTER_DIGEST,
@@ -28,6 +28,7 @@ from tasks.core.registry.lineage import (
     TOKENS_DIGEST,
 )
 from tasks.core.store.artifacts import damage, stored_receipts
+from tasks.core.store.datasets import find_examples
 from tasks.core.store.rows import ROWS, read_table
 
 DIGESTS = {
@@ -82,19 +83,14 @@ def datasets(workspace: Path) -> list[Dataset]:
 
 def find_dataset(workspace: Path, examples: str, token_rows: str) -> KnownDataset | None:
     """Find the dataset of a version by its digests; None where something of it was cleared, is damaged, or was made elsewhere."""
-    known = [
-        ValidExamples.model_validate(one)
-        for one in stored_receipts(workspace, "assembly")
-        if one["digest"] == examples
-    ]
-    whole = (one for one in known if not any(damage(shard.folder(workspace)) for shard in one.shards))
+    known = find_examples(workspace, examples)
     rows = (
         TokenRows.model_validate(one)
         for one in stored_receipts(workspace, "token_gathering")
         if one["digest"] == token_rows and not damage(workspace / one["path"])
     )
-    first, tokens = next(whole, None), next(rows, None)
-    return KnownDataset(examples=first, rows=tokens) if first and tokens else None
+    tokens = next(rows, None)
+    return KnownDataset(examples=known, rows=tokens) if known and tokens else None
 
 
 def trace_version(client: Registry, workspace: Path, version: Version) -> dict[str, Any]:

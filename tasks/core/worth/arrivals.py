@@ -50,16 +50,6 @@ class News:
         return self.new / self.taught if self.taught else 0.0
 
 
-def find_examples(workspace: Path, digest: str) -> ValidExamples | None:
-    """Find a dataset in the store by its digest; None where it, or a shard of it, is not there."""
-    for receipt in stored_receipts(workspace, "assembly"):
-        if receipt["digest"] == digest:
-            examples = ValidExamples.model_validate(receipt)
-            if all((shard.folder(workspace) / ROWS).is_file() for shard in examples.shards):
-                return examples
-    return None
-
-
 def read_dataset(workspace: Path, examples: ValidExamples) -> Dataset:
     """Read what is known of a dataset's rows, shard by shard."""
     tables = [_measured(read_table(one.folder(workspace) / ROWS, COLUMNS)) for one in examples.shards]

@@ -199,7 +199,7 @@ def ask(place: Path) -> Callable[..., Rival | None]:
 
 def test_looking_for_the_rival_is_tried_again_when_the_registry_is_away() -> None:
     from tasks.champion_fetching import find_rival
-    from tasks.lid import a_retry_can_help
+    from tasks.retrying import a_retry_can_help
 
     assert find_rival.retries == 3
     assert find_rival.retry_condition_fn is a_retry_can_help

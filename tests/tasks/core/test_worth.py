@@ -16,9 +16,10 @@ from hypothesis import strategies as some
 from tasks.core.receipts import ExampleShard, Formation, Standing, ValidExamples, Verdicts
 from tasks.core.settings import WorthSettings
 from tasks.core.store.artifacts import drafting
+from tasks.core.store.datasets import find_examples
 from tasks.core.store.ledger import Entry, write_ledger
 from tasks.core.store.rows import ROWS, write_table
-from tasks.core.worth.arrivals import News, compare_datasets, find_examples, read_dataset
+from tasks.core.worth.arrivals import News, compare_datasets, read_dataset
 from tasks.core.worth.drift import Drift, chance_of, divergence, drift_of
 from tasks.core.worth.past_trainings import count_trainings
 from tasks.core.worth.rules import weigh
