@@ -113,21 +113,8 @@ def register_model(
         description = _describe(named, examples, adapter, merged, evaluations)
         run_id = _track(draft, client, adapter, evaluations, tags, registry, description)
         client.log_metrics(run_id, run_figures(examples.counts, merged.proof))
-        card = model_card(
-            registry.name,
-            named,
-            description,
-            licence=registry.licence,
-            dataset=examples.digest,
-            redacted=redacted,
-            counts=examples.counts,
-            metrics={one.who: one.metrics for one in evaluations},
-            verdict=decision.reason,
-            slices=decision.slices,
-            earlier=decision.earlier,
-            general=decision.general,
-            steps=read_rows(adapter.folder(draft.workspace) / METRICS),
-        )
+        told = (named, description, examples, adapter, evaluations, decision)
+        card = _card(draft.workspace, registry, *told, redacted=redacted)
         version = _register(draft, client, run_id, adapter, merged, tags, registry, description, card)
 
     _test(draft, client, registry.name, version)
@@ -137,6 +124,35 @@ def register_model(
     (draft.folder / "version.json").write_text(json.dumps(facts, indent=1))
     return draft.seal(
         RegisteredModel, name=registry.name, version=version, run_id=run_id, content_key=tags[CONTENT_KEY]
+    )
+
+
+def _card(
+    workspace: Path,
+    registry: RegistrySettings,
+    base: str,
+    description: str,
+    examples: ValidExamples,
+    adapter: Adapter,
+    evaluations: tuple[Evaluation, ...],
+    decision: Decision,
+    *,
+    redacted: bool,
+) -> str:
+    return model_card(
+        registry.name,
+        base,
+        description,
+        licence=registry.licence,
+        dataset=examples.digest,
+        redacted=redacted,
+        counts=examples.counts,
+        metrics={one.who: one.metrics for one in evaluations},
+        verdict=decision.reason,
+        slices=decision.slices,
+        earlier=decision.earlier,
+        general=decision.general,
+        steps=read_rows(adapter.folder(workspace) / METRICS),
     )
 
 

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 from prefect import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
 from prefect.flows import load_flow_from_entrypoint
 from prefect.server.schemas.schedules import CronSchedule
 
 from deployments.operating_commands import DESCRIBED
-from flows.deployed import deployments
+from flows.deployed import deployments, watched_deployments
 from flows.deploying import SILENT, deploy
 from tasks.core.errors import SettingsError
 from tasks.core.settings import Settings
@@ -84,6 +84,9 @@ def test_a_recipe_is_deployed_under_its_models_name_and_again_without_a_second_o
             {"prefect.resource.id": "freshtune.logs.help-desk"}
         ]
         assert len(client.read_automations_by_name(SILENT)) == 1
+        client.update_deployment(made.id, DeploymentUpdate(paused=True))
+    (watched,) = [one for one in watched_deployments() if one.model == "help-desk"]
+    assert (watched.name, watched.paused) == ("retrain/help-desk", True)  # its new logs are told afterwards
 
 
 @pytest.mark.parametrize(("cron", "zone"), [("every day", ""), ("0 25 * * *", ""), ("", "Middle/Earth")])
