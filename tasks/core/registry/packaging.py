@@ -63,9 +63,16 @@ def package(target: Path, merged: Path, adapter: Path, card: str) -> None:
     from mlflow import pyfunc
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import Array, Object, Property
 
+    turn = Object([Property("role", "string"), Property("content", "string")])
     signature = ModelSignature(
-        inputs=Schema([ColSpec("string", "question")]),
+        inputs=Schema(
+            [
+                ColSpec("string", "question", required=False),
+                ColSpec(Array(turn), "messages", required=False),
+            ]
+        ),
         outputs=Schema([ColSpec("string", "reply")]),
         params=ParamSchema(
             [

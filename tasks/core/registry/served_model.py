@@ -15,7 +15,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tasks.core.tokens.asking import prompt_ids
+from tasks.core.tokens.asking import Conversation, conversation_of, prompt_ids
 
 
 class SupportModel(PythonModel):
@@ -43,12 +43,15 @@ class SupportModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Answer the column `question`, row by row."""
-        replies = [self._answer(question, params or {}) for question in model_input["question"]]
+        """Answer row by row what the column `question` asks, or the last of the `messages` of a chat.
+
+        Raises `ValueError`, without a word of the text, for what cannot be asked.
+        """
+        replies = [self._answer(asked, params or {}) for asked in _conversations(model_input)]
         return pd.DataFrame({"reply": replies})
 
-    def _answer(self, question: str, params: dict[str, Any]) -> str:
-        prompt = torch.tensor([prompt_ids(self.tokenizer, question)], device=self.model.device)
+    def _answer(self, asked: Conversation, params: dict[str, Any]) -> str:
+        prompt = torch.tensor([prompt_ids(self.tokenizer, *asked)], device=self.model.device)
         temperature = float(params.get("temperature", 0.0))
         sampling = (
             {"temperature": temperature, "top_p": float(params.get("top_p", 1.0))} if temperature else {}
@@ -66,6 +69,15 @@ class SupportModel(PythonModel):
             )
         reply = whole[0, prompt.shape[1] :]
         return str(self.tokenizer.decode(reply, skip_special_tokens=True)).strip()
+
+
+def _conversations(rows: pd.DataFrame) -> list[Conversation]:
+    """Give what each row asks: a chat as MLflow's own clients send it, or one question."""
+    if "messages" in rows:
+        return [conversation_of(messages) for messages in rows["messages"]]
+    if "question" in rows:
+        return [(question, ()) for question in rows["question"]]
+    raise ValueError("Give messages, or a column question.")
 
 
 def _check(package: Path) -> None:

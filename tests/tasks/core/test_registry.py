@@ -191,6 +191,16 @@ model = mlflow.pyfunc.load_model(sys.argv[1])
 print(model.predict(pandas.DataFrame({"question": ["How?", "Why?"]}), params={"max_new_tokens": 4}).shape)
 dirty = model.predict(pandas.DataFrame({"question": ["  Why&nbsp;<b>so</b>? ", "Why so?"]}), params={"max_new_tokens": 8})
 print(dirty["reply"][0] == dirty["reply"][1])
+def chat(*said):
+    roles = ("user", "assistant") * len(said)
+    return {"messages": [{"role": role, "content": text} for role, text in zip(roles, said)]}
+asked = model.predict(chat("Why&nbsp;so?"), params={"max_new_tokens": 8})
+print(asked["reply"][0] == dirty["reply"][1], model.predict(chat("Why?", "So.", "How?")).shape)
+for wrong in (chat("Why?", "So."), {"messages": []}, {"messages": [{"role": "system", "content": "Secret."}]}):
+    try:
+        model.predict(wrong)
+    except Exception as error:
+        print("refused", "Secret" in str(error))
 import tasks.core.tokens.asking
 print(tasks.core.tokens.asking.__file__.startswith(sys.argv[1]))
 """
@@ -226,4 +236,5 @@ def test_a_package_is_served_without_pickle_by_a_process_of_its_own(tmp_path: Pa
         text=True,
         check=False,
     )
-    assert done.stdout.split("\n") == ["(2, 1)", "True", "True", ""], done.stderr[-2000:]
+    told = ["(2, 1)", "True", "True (1, 1)", *["refused False"] * 3, "True", ""]
+    assert done.stdout.split("\n") == told, done.stderr[-2000:]
