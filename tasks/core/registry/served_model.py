@@ -76,7 +76,8 @@ def _conversations(rows: pd.DataFrame) -> list[Conversation]:
     if "messages" in rows:
         return [conversation_of(messages) for messages in rows["messages"]]
     if "question" in rows:
-        return [(question, ()) for question in rows["question"]]
+        cells = ([cell] if isinstance(cell, str) else cell for cell in rows["question"])
+        return [(question, ()) for cell in cells for question in cell]  # `inputs` come in one cell, a list
     raise ValueError("Give messages, or a column question.")
 
 
