@@ -276,7 +276,7 @@ def test_presidio_is_asked_for_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> 
 def test_another_presidio_cleans_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = []
     for number in ("2.2.1", "2.2.2"):
-        monkeypatch.setattr("tasks.core.settings.version", lambda _name, number=number: number)
+        monkeypatch.setattr("tasks.core.settings.words.version", lambda _name, number=number: number)
         keys.append(CleaningSettings(redactor="presidio").in_key())
     assert keys[0] != keys[1]
     assert "presidio" not in CleaningSettings().in_key()
