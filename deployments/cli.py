@@ -14,6 +14,7 @@ import click
 from deployments.erasure_commands import clean, forget
 from deployments.operating_commands import deploy, down, status, up, worker
 from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE, of_the_registry, workspace_of
+from deployments.planning_commands import plan
 from deployments.printing import StepTeller, fail, keep_traceback, print_result, say
 from deployments.quarantine_commands import quarantine_group
 from deployments.registry_commands import export, models, promote, reject, rollback, trace
@@ -193,6 +194,7 @@ def ask(settings: Settings, question: str, model: str, max_new_tokens: int, as_j
     print_result(answered, answered["reply"] or "(the model said nothing)", as_json=as_json)
 
 
+cli.add_command(plan)
 cli.add_command(quarantine_group)
 for command in (
     *(up, down, status, deploy, worker, service, serve, answer, clean),

@@ -22,6 +22,7 @@ from tasks.core.registry.client import CHALLENGER, CHAMPION, Registry, open_regi
 from tasks.core.registry.lineage import SET_ASIDE, WAITING
 from tasks.core.report.tables import general_words, interval
 from tasks.core.settings import Settings
+from tasks.foresight import foreseeing
 from tasks.journal import RUNNING, StepRun, journal
 from tasks.lid import only_shown
 from tasks.notifying import notify
@@ -46,8 +47,10 @@ def ask_person(registered: RegisteredModel, decision: Decision, settings: Settin
     """Pause the run until somebody fills in its form, or says it in the shell, and give the answer.
 
     None where nobody did in `gate.wait_minutes`, where the run has a server of its own, which nobody looks at, and where
-    the question was answered before. The challenger bears its alias while it waits, and after.
+    the question was answered before. The challenger bears its alias while it waits, and after. A plan asks nobody.
     """
+    if foreseeing():
+        return None
     client = open_registry(settings.workspace)
     if _is_answered(client, registered):
         return None

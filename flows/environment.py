@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import tempfile
 from pathlib import Path
 
 from tasks.core.errors import SettingsError
@@ -29,10 +30,19 @@ def prepare(workspace: Path) -> None:
         raise SettingsError(
             f"{place} cannot be the workspace: {problem}.", cure="Give a folder of yours with --workspace."
         )
+    _set(place, home=f"{place}/prefect")
+
+
+def look_only(workspace: Path) -> None:
+    """Set the same for a command that only looks: nothing is made in `workspace`, not even itself."""
+    _set(workspace.absolute(), home=f"{tempfile.gettempdir()}/freshtune-looks-only")
+
+
+def _set(place: Path, home: str) -> None:
     _use_servers(place)
     ours = {"PREFECT_LOCAL_STORAGE_PATH": f"{place}/store"}
     if not os.environ.get(PREFECT):
-        ours["PREFECT_HOME"] = f"{place}/prefect"
+        ours["PREFECT_HOME"] = home
     os.environ.update(ours)
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)

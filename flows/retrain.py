@@ -18,11 +18,16 @@ def retrain(settings: Settings) -> dict[str, Any]:
     """Turn support logs into a judged, registered model, if that is worth it; give the run's public figures."""
     settings = settled(here(settings))
     with recorded(settings) as run:
-        begun = begin(settings)
-        if is_worth_training(begun.data.examples, begun.source, settings):
-            trained = train_adapter(begun.data, begun.source, settings)
-            judge_and_publish(begun, trained, settings)
+        go_through(settings)
     return ended(run.outcome)
+
+
+def go_through(settings: Settings) -> None:
+    """Go through the whole story, as far as it is worth it."""
+    begun = begin(settings)
+    if is_worth_training(begun.data.examples, begun.source, settings):
+        trained = train_adapter(begun.data, begun.source, settings)
+        judge_and_publish(begun, trained, settings)
 
 
 @flow(name="check", flow_run_name=run_name, persist_result=False)

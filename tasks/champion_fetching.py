@@ -8,6 +8,7 @@ from tasks.core.errors import ModelError
 from tasks.core.model.adapters import CONFIG, WEIGHTS, adapter_digest
 from tasks.core.receipts import Adapter, Rival, TokenRows
 from tasks.core.registry.client import Registry, Version, open_registry
+from tasks.core.registry.glance import read_registry
 from tasks.core.registry.lineage import (
     ADAPTER_DIGEST,
     BASE_DIGEST,
@@ -27,7 +28,12 @@ from tasks.lid import step
 from tasks.retrying import question
 
 
-@question("rival_finding")
+def _no_rival() -> Rival | None:
+    """Answer for a registry that is still to be made."""
+    return None
+
+
+@question("rival_finding", nobody=_no_rival)
 def find_rival(
     workspace: Path, registry: RegistrySettings, adapter: Adapter, rows: TokenRows
 ) -> Rival | None:
@@ -36,13 +42,12 @@ def find_rival(
     So a run on unchanged inputs judges what was judged before, and every step comes from the store. A champion of
     another base, template or quantization is unfit: its score on our rows would not be its own.
     """
-    client = open_registry(workspace)
+    client = read_registry(workspace)
     champion = client.champion(registry.name)
-    ours = {
-        BASE_DIGEST: adapter.base_digest,
-        TOKENIZER_DIGEST: digest_files(digest_folder(rows.folder(workspace) / TOKENIZER)),
-        QUANTIZATION: quantization_of(adapter.made_from["model"]),
-    }
+    ours = {BASE_DIGEST: adapter.base_digest, QUANTIZATION: quantization_of(adapter.made_from["model"])}
+    tokenizer = rows.folder(workspace) / TOKENIZER
+    if tokenizer.exists():  # rows that are only foreseen have none yet
+        ours[TOKENIZER_DIGEST] = digest_files(digest_folder(tokenizer))
     same = {ADAPTER_DIGEST: adapter.adapter_digest, BASE_DIGEST: adapter.base_digest}
     if champion and all(champion.tags.get(tag) == value for tag, value in same.items()):
         replaced = int(champion.tags.get(REPLACED, "0"))

@@ -7,7 +7,8 @@ from tasks.core.store.artifacts import Draft
 from tasks.core.store.ledger import account, add_counts, write_ledger
 from tasks.core.store.rows import ROWS, read_table, write_table
 from tasks.core.store.tombstones import Tombstones
-from tasks.lid import identity, step
+from tasks.lid import step
+from tasks.step_identity import identity
 
 
 @step("conversation_threading", Threads, libraries=("pyarrow",))

@@ -15,7 +15,8 @@ from tasks.core.store.artifacts import Draft
 from tasks.core.store.ledger import Entry, account, add_counts, write_ledger
 from tasks.core.store.ledger import Fate as LedgerFate
 from tasks.core.store.rows import ROWS, read_table, write_table
-from tasks.lid import identity, step
+from tasks.lid import step
+from tasks.step_identity import identity
 
 Rows = npt.NDArray[np.int64]
 USES = 1000  # a reply that is used more often counts as this often, so that more logs change fewer shards

@@ -10,11 +10,9 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
-import pydantic
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import CachePolicy
@@ -25,97 +23,26 @@ from prefect.tasks import Task
 from prefect.transactions import get_transaction
 
 from tasks.core.errors import FreshtuneError, Pruned
-from tasks.core.receipts import Receipt, Record
+from tasks.core.receipts import Receipt
 from tasks.core.report.receipt_texts import receipt_markdown, title_of
-from tasks.core.settings import Section
 from tasks.core.store.artifacts import (
     RECORD,
     Draft,
-    damage,
     drafting,
     find,
     locked,
     manifest_receipt,
-    record_agrees,
-    set_aside,
 )
-from tasks.core.store.keys import code_digest, key_of
+from tasks.foresight import Foresight, foreseeing
 from tasks.journal import PRUNED, RUNNING, StepRun, journal
 from tasks.retrying import a_retry_can_help, delays
 from tasks.showing import GPU, data_part_of, link_receipt, named_task, part_of, title
+from tasks.step_identity import Confirm, Lid
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=Receipt)
-Confirm = Callable[[Path, Receipt, Mapping[str, Any]], bool]
 GOES_ON = "A run with its settings goes on from its checkpoint."
 logger = logging.getLogger("freshtune")
-
-
-@dataclass(frozen=True)
-class Lid:
-    """What identifies a step: its name, its code, and the libraries that shape its output."""
-
-    name: str
-    kind: type[Receipt]
-    modules: tuple[str, ...]
-    libraries: tuple[str, ...]
-    confirm: Confirm | None
-    long: bool = False
-    """It is worth saying that it begins."""
-
-    def key(self, inputs: Mapping[str, Any]) -> str:
-        """Give the cache key for the values that a step is called with."""
-        return key_of(self.name, code_digest(*self.modules), self.inputs(inputs), self.libraries)
-
-    def inputs(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Reduce a call to what counts: receipts to digests, sections to values, the workspace to nothing."""
-        return {name: identity(value) for name, value in values.items() if name != "workspace"}
-
-    def clear_damage(self, workspace: Path, values: Mapping[str, Any], key: str) -> None:
-        """Set aside an artifact that is damaged or no longer true, so that it is built again; the run says so.
-
-        Where only Prefect's record is not what the manifest says, the record goes and the artifact stays.
-        """
-        folder = workspace / "store" / self.name / key
-        if not folder.exists() or not (self._problem(workspace, values, folder) or not record_agrees(folder)):
-            return
-        with locked(workspace, self.name, key):  # another run may just have mended it
-            problem = self._problem(workspace, values, folder) if folder.exists() else ""
-            if problem:
-                kept = set_aside(workspace, folder).relative_to(workspace)
-                _warn(
-                    f"{self.name}: a stored artifact was set aside as {kept} ({problem}) and is built again."
-                )
-            elif not record_agrees(folder):
-                (folder / RECORD).unlink(missing_ok=True)
-                _warn(f"{self.name}: a record of Prefect's was torn or changed and is written again.")
-
-    def _problem(self, workspace: Path, values: Mapping[str, Any], folder: Path) -> str:
-        problem = damage(folder)
-        if problem or self.confirm is None:
-            return problem
-        receipt = self.kind.model_validate(manifest_receipt(folder))
-        return "" if self.confirm(workspace, receipt, values) else "the registry says otherwise now"
-
-
-def _warn(message: str) -> None:
-    journal().warnings.append(message)
-    logger.warning(message)
-
-
-def identity(value: Any) -> Any:
-    """Reduce one argument to what counts for the cache key."""
-    if isinstance(value, Record | Section):
-        return value.in_key()
-    if isinstance(value, pydantic.BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, (tuple, list)):
-        return [identity(item) for item in value]
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
-    raise TypeError(
-        f"a step cannot take a {type(value).__name__}: give it receipts, settings or plain values"
-    )
 
 
 class ContentKey(CachePolicy):
@@ -151,6 +78,8 @@ class Step(Generic[P, R]):
         began, followed = time.monotonic(), journal()
         arguments = inspect.signature(self.task.fn).bind(workspace, *args, **kwargs).arguments
         part = part_of(arguments, followed.parts)
+        if foresight := foreseeing():
+            return self._foresee(foresight, workspace, arguments, part)
         named = named_task(self.task, self.lid.name, part, uses_gpu=self.lid.long)
         state = self._run(named, workspace, *args, **kwargs)
         if state.name == "Cached" and not _stands(workspace, state.result()):
@@ -169,6 +98,12 @@ class Step(Generic[P, R]):
         followed.parts.setdefault(receipt.digest, data_part_of(arguments, followed.parts))
         link_receipt(state, receipt)
         return receipt
+
+    def _foresee(self, foresight: Foresight, workspace: Path, values: Mapping[str, Any], part: str) -> R:
+        """Find out what a run would do here, and do nothing."""
+        receipt = foresight.look_at(self.lid, workspace, values, part)
+        journal().parts.setdefault(receipt.digest, data_part_of(values, journal().parts))
+        return cast("R", receipt)
 
     def _done(self, state: str, seconds: float, part: str, *, cached: bool) -> StepRun:
         return StepRun(self.lid.name, state, cached, seconds, part, titled=bool(title()))
@@ -246,7 +181,7 @@ def _build(
             if lid.long:
                 begun = StepRun(lid.name, RUNNING, cached=False, seconds=0.0, part=part, titled=bool(title()))
                 journal().tell(begun)
-            with drafting(workspace, lid.name, key, inputs) as draft:
+            with drafting(workspace, lid.name, key, inputs, lid.making(workspace, values)) as draft:
                 receipt = work(draft, *args, **kwargs)
     with only_shown():
         create_markdown_artifact(

@@ -7,6 +7,7 @@ from typing import Any
 from tasks.core.errors import ModelError
 from tasks.core.receipts import Answer, Decision, Promotion, Receipt, RegisteredModel
 from tasks.core.registry.client import Registry, Version, open_registry
+from tasks.core.registry.glance import Glance, read_registry
 from tasks.core.registry.lineage import DECIDED_BY, REPLACED, SET_ASIDE
 from tasks.core.registry.succession import Ruling, rule
 from tasks.core.registry.transitions import promote, reject
@@ -17,7 +18,7 @@ from tasks.lid import step
 def _still_so(workspace: Path, receipt: Receipt, values: Mapping[str, Any]) -> bool:
     """Ask whether the version that was moved to is champion, or would still not be, for the same reason."""
     assert isinstance(receipt, Promotion)  # noqa: S101 - the lid gives what the step made
-    client, registered = open_registry(workspace), values["registered"]
+    client, registered = read_registry(workspace), values["registered"]
     champion = client.champion(registered.name)
     if receipt.moved:
         return champion is not None and champion.version == registered.version
@@ -61,7 +62,7 @@ def promote_model(
 
 
 def _rule(
-    client: Registry,
+    client: Registry | Glance,
     champion: Version | None,
     registered: RegisteredModel,
     decision: Decision,

@@ -21,6 +21,7 @@ from tasks.core.receipts import (
     ValidExamples,
 )
 from tasks.core.registry.client import Registry, open_registry
+from tasks.core.registry.glance import read_registry
 from tasks.core.registry.lineage import (
     CODE_DIGEST,
     CONTENT_KEY,
@@ -63,7 +64,7 @@ TRAINED_WITH = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
 def _is_known(workspace: Path, receipt: Receipt, _values: Mapping[str, Any]) -> bool:
     """Ask the registry whether a stored version is still there with the same content."""
     assert isinstance(receipt, RegisteredModel)  # noqa: S101 - the lid gives what the step made
-    version = open_registry(workspace).version(receipt.name, receipt.version)
+    version = read_registry(workspace).version(receipt.name, receipt.version)
     return version is not None and version.tags.get(CONTENT_KEY) == receipt.content_key
 
 

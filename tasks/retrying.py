@@ -1,7 +1,8 @@
 """Retrying: what asks a service is asked again, and nothing else is."""
 
+import functools
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from prefect import task
 from prefect.client.schemas.objects import State, TaskRun
@@ -9,21 +10,45 @@ from prefect.tasks import Task
 
 from tasks.core.errors import FreshtuneError
 from tasks.core.report.wording import spoken
+from tasks.foresight import foreseeing
 
 P = ParamSpec("P")
 R = TypeVar("R")
 RETRIES = 3
 
 
-def question(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a task of what only asks a service, such as the registry: it is never cached, and asked again when that can help."""
-    return task(
-        name=name,
-        task_run_name=spoken(name),
-        retries=RETRIES,
-        retry_delay_seconds=delays(RETRIES),
-        retry_condition_fn=a_retry_can_help,
-    )
+class Question(Generic[P, R]):
+    """A task that only asks a service; a plan asks it without Prefect."""
+
+    def __init__(self, inner: Task[P, R], nobody: Callable[[], R]) -> None:
+        self.task, self.nobody = inner, nobody
+        functools.update_wrapper(self, inner.fn)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Ask, again when that can help."""
+        foresight = foreseeing()
+        if foresight is None:
+            return self.task(*args, **kwargs)
+        return self.task.fn(*args, **kwargs) if foresight.has_registry else self.nobody()
+
+
+def question(name: str, nobody: Callable[[], R]) -> Callable[[Callable[P, R]], Question[P, R]]:
+    """Make a task of what only asks the registry: it is never cached, and asked again when that can help.
+
+    `nobody` gives the answer of a registry that is still to be made.
+    """
+
+    def put(ask: Callable[P, R]) -> Question[P, R]:
+        asked = task(
+            name=name,
+            task_run_name=spoken(name),
+            retries=RETRIES,
+            retry_delay_seconds=delays(RETRIES),
+            retry_condition_fn=a_retry_can_help,
+        )
+        return Question(asked(ask), nobody)
+
+    return put
 
 
 def delays(retries: int) -> list[float]:

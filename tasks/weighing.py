@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from tasks.core.receipts import BaseSource, Standing, ValidExamples, Worth
-from tasks.core.registry.client import open_registry
+from tasks.core.registry.glance import read_registry
 from tasks.core.registry.lineage import BASE_IDENTITY, EXAMPLES_DIGEST
 from tasks.core.settings import RegistrySettings, WorthSettings
 from tasks.core.store.artifacts import Draft
@@ -19,7 +19,7 @@ from tasks.retrying import question
 DAY = 24 * 60 * 60  # seconds
 
 
-@question("standing_finding")
+@question("standing_finding", nobody=lambda: Standing(version=0))
 def find_standing(
     workspace: Path,
     examples: ValidExamples,
@@ -33,7 +33,7 @@ def find_standing(
     `now` is in seconds since 1970; without it, it is now. Trainings that go on elsewhere at this moment are in no budget yet.
     """
     now = time.time() if now is None else now
-    champion = open_registry(workspace).champion(registry.name)
+    champion = read_registry(workspace).champion(registry.name)
     spent = (
         count_trainings(workspace, now - worth.budget_days * DAY, examples.digest)
         if worth.max_trainings

@@ -53,7 +53,7 @@ def standing_of(told: Told, settings: Settings, **given: Any) -> Standing:
     examples = next(one for one in told[1].receipts if isinstance(one, ValidExamples))
     worth = settings.worth.model_copy(update=given.pop("worth", {}))
     source = find_base(settings.model)
-    return find_standing.fn(settings.workspace, examples, source, settings.registry, worth, **given)
+    return find_standing.task.fn(settings.workspace, examples, source, settings.registry, worth, **given)
 
 
 def test_without_a_champion_it_is_trained(begun: Told) -> None:

@@ -13,8 +13,9 @@ from tasks.core.receipts import RawLogs
 from tasks.core.settings import TrainingSettings
 from tasks.core.store.artifacts import RECORD, Draft, damage, find
 from tasks.journal import JOURNAL, Journal, journal
-from tasks.lid import _noted, identity, only_shown, step
+from tasks.lid import _noted, only_shown, step
 from tasks.showing import titled
+from tasks.step_identity import identity
 
 
 @step("toy", RawLogs)

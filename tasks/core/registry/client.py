@@ -49,6 +49,28 @@ def open_registry(workspace: Path) -> "Registry":
     )
 
 
+def own_database(workspace: Path) -> Path:
+    """Give the place of a workspace's own MLflow database."""
+    return workspace / "mlflow" / "mlflow.db"
+
+
+def named_uri(workspace: Path) -> str:
+    """Give the address of a registry elsewhere that the environment names; empty where it is the workspace's own file.
+
+    The server of `freshtune up` has that same file, unless its database is elsewhere.
+    """
+    uri, served = os.environ.get("MLFLOW_TRACKING_URI", ""), read_addresses(workspace)
+    ours = served is not None and not served.mlflow_database and uri == served.mlflow
+    return "" if ours else uri
+
+
+def has_registry(workspace: Path) -> bool:
+    """Say whether a registry is there or named, without making one."""
+    served = read_addresses(workspace)
+    elsewhere = named_uri(workspace) or (served and served.mlflow_database)
+    return bool(elsewhere) or own_database(workspace).exists()
+
+
 class Registry(Runs):
     """The registered models of one MLflow server or database, and its runs."""
 

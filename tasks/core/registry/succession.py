@@ -29,8 +29,8 @@ class Ruling:
 
 
 def why_unfit(champion: Version, ours: Mapping[str, str]) -> str:
-    """Say why a champion cannot be scored on the challenger's rows as it was trained; empty when it can."""
-    ways = [words for tag, words in ALIKE.items() if champion.tags.get(tag) != ours[tag]]
+    """Say why a champion cannot be scored on the challenger's rows as it was trained, by what is known of `ours`; empty when it can."""
+    ways = [words for tag, words in ALIKE.items() if tag in ours and champion.tags.get(tag) != ours[tag]]
     if not ways:
         return ""
     return (

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from tasks.core.errors import DiskFull
 from tasks.core.receipts import Receipt
 from tasks.core.store.digests import digest_file, digest_folder, digest_value
 from tasks.core.store.locks import exclusive
+from tasks.core.store.making import Making, told
 from tasks.core.store.syncing import sync
 
 R = TypeVar("R", bound=Receipt)
@@ -39,6 +41,9 @@ class Draft:
     step: str
     key: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    making: Making = field(default_factory=Making)
+    resumed: bool = False
+    began: float = field(default_factory=time.monotonic)
 
     def seal(self, kind: type[R], *, counts: Mapping[str, int] | None = None, **facts: Any) -> R:
         """Write the manifest, publish the folder in one move, and give the receipt.
@@ -61,6 +66,7 @@ class Draft:
             "key": self.key,
             "files": {name: {"sha256": sha, "size": sizes[name]} for name, sha in files.items()},
             "receipt": receipt.model_dump(mode="json"),
+            "made": told(self.making, time.monotonic() - self.began, resumed=self.resumed),
         }
         manifest["sha256"] = digest_value(manifest)
         (self.folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
@@ -89,7 +95,9 @@ class Draft:
 
 
 @contextmanager
-def drafting(workspace: Path, step: str, key: str, inputs: Mapping[str, Any]) -> Iterator[Draft]:
+def drafting(
+    workspace: Path, step: str, key: str, inputs: Mapping[str, Any], making: Making | None = None
+) -> Iterator[Draft]:
     """Open a draft; whatever is not sealed is removed, also what a killed owner left behind.
 
     The caller holds the artifact's lock. Raises `DiskFull` in place of the system's error.
@@ -100,7 +108,8 @@ def drafting(workspace: Path, step: str, key: str, inputs: Mapping[str, Any]) ->
     work = workspace / "work" / step / key
     work.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        yield Draft(aside, work, workspace, step, key, inputs)
+        resumed = any(work.iterdir())
+        yield Draft(aside, work, workspace, step, key, inputs, making or Making(), resumed)
     except Exception as error:
         full = disk_full(error, workspace)
         if full is None:

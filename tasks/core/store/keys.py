@@ -21,8 +21,13 @@ WORDS = frozenset(("tasks.core.settings", "tasks.core.receipts", "tasks.core.err
 
 def key_of(step: str, code: str, inputs: object, libraries: Iterable[str]) -> str:
     """Give the key of one artifact, 32 hexadecimal characters."""
-    versions = {name: metadata.version(name) for name in libraries}
+    versions = versions_of(libraries)
     return digest_value({"step": step, "code": code, "inputs": inputs, "libraries": versions})[:32]
+
+
+def versions_of(libraries: Iterable[str]) -> dict[str, str]:
+    """Give the installed versions of libraries."""
+    return {name: metadata.version(name) for name in libraries}
 
 
 @cache
@@ -33,8 +38,13 @@ def code_digest(*modules: str) -> str:
 
 def digest_code(modules: Iterable[str], house: Path) -> str:
     """Digest the modules of ours in `house` that `modules` import, transitively, themselves included."""
+    return digest_value(digest_modules(modules, house))
+
+
+def digest_modules(modules: Iterable[str], house: Path = HOUSE) -> dict[str, str]:
+    """Digest, each by itself, the modules of ours in `house` that `modules` import, transitively, themselves included."""
     found = sources_of(modules, house, without=WORDS)
-    return digest_value({name: _read(path.read_bytes()).digest for name, path in sorted(found.items())})
+    return {name: _read(path.read_bytes()).digest for name, path in sorted(found.items())}
 
 
 def sources_of(modules: Iterable[str], house: Path, without: frozenset[str] = frozenset()) -> dict[str, Path]:

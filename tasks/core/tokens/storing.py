@@ -100,6 +100,11 @@ def longest_row(path: Path) -> int:
     return max(pc.max(pc.list_value_length(batch.column("ids"))).as_py() for batch in _batches(path))
 
 
+def lengths_of(path: Path) -> list[int]:
+    """Give the tokens of each row, in order."""
+    return [n for batch in _batches(path) for n in pc.list_value_length(batch.column("ids")).to_pylist()]
+
+
 def load_token_rows(path: Path) -> list[TokenRow]:
     """Read all rows; for scoring, where every row is used once."""
     return [TokenRow(**row) for batch in _batches(path) for row in batch.to_pylist()]

@@ -191,7 +191,7 @@ def ask(place: Path) -> Callable[..., Rival | None]:
             base_digest=values["base"],
             made_from={"model": {"quantization": values["quantization"], "double_quant": True}},
         )
-        found: Rival | None = find_rival.fn(place, RegistrySettings(name="m"), adapter, rows)
+        found: Rival | None = find_rival.task.fn(place, RegistrySettings(name="m"), adapter, rows)
         return found
 
     return question
@@ -201,9 +201,9 @@ def test_looking_for_the_rival_is_tried_again_when_the_registry_is_away() -> Non
     from tasks.champion_fetching import find_rival
     from tasks.retrying import a_retry_can_help
 
-    assert find_rival.retries == 3
-    assert find_rival.retry_condition_fn is a_retry_can_help
-    assert find_rival.retry_delay_seconds == [2.0, 8.0, 32.0]
+    assert find_rival.task.retries == 3
+    assert find_rival.task.retry_condition_fn is a_retry_can_help
+    assert find_rival.task.retry_delay_seconds == [2.0, 8.0, 32.0]
 
 
 def test_the_rival_is_the_champion_or_the_one_it_replaced(ask: Callable[..., Rival | None]) -> None:

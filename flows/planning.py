@@ -1,0 +1,121 @@
+"""Planning: the story of a run is gone through without doing any of it, to say what it would do, why, and what it would take."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from flows.recorded_runs import settled
+from flows.retrain import go_through
+from tasks.core.planning.costs import Work, add_up
+from tasks.core.planning.memory_forecast import Forecaster
+from tasks.core.planning.rates import Rate, rate_of
+from tasks.core.planning.story import TRAINING, count_steps, free_space, headline, rows_of
+from tasks.core.receipts import BaseModel, Receipt, TokenRows, ValidExamples, Worth
+from tasks.core.registry.client import has_registry
+from tasks.core.settings import Settings
+from tasks.core.tokens.storing import TRAIN, longest_row
+from tasks.effort import trained_tokens
+from tasks.foresight import Foresight, foresight
+from tasks.foretelling import CHANGED, OPEN
+from tasks.journal import JOURNAL, Journal
+
+R = TypeVar("R", bound=Receipt)
+
+
+def plan_run(
+    settings: Settings, others: Iterable[str] = (), forecaster: Forecaster | None = None
+) -> dict[str, Any]:
+    """Say what `retrain` would do with these settings now; it changes nothing.
+
+    Memory is foreseen for this machine and for the GPUs named in `others`, where something is to be trained. Raises what a
+    run would raise before its first step: of settings, logs that are not there, a base that cannot be one.
+    """
+    here = settled(settings)
+    token = JOURNAL.set(followed := Journal())
+    try:
+        with foresight(has_registry=has_registry(here.workspace)) as found:
+            go_through(here)
+    finally:
+        JOURNAL.reset(token)
+    return _told(found, followed, settings, _memory(found, settings, others, forecaster))
+
+
+def _told(
+    found: Foresight, followed: Journal, settings: Settings, memory: list[dict[str, Any]]
+) -> dict[str, Any]:
+    def rate(step: str) -> Rate | None:
+        return rate_of(step, found.past(settings.workspace, step))
+
+    cost = add_up((Work(one.name, one.fate, one.effort) for one in found.steps), rate)
+    rows = rows_of([asdict(one) for one in found.steps], cost)
+    worth = _first(found, Worth)
+    skipped = worth.reason if worth and not worth.train else ""
+    return {
+        "schema": 1,
+        "status": "planned",
+        "reason": headline(rows, skipped),
+        "steps": [asdict(row) for row in rows],
+        "rows": _rows(found),
+        "training": _training(found, settings),
+        "time": {
+            "seconds": round(cost.seconds, 1),
+            "least": round(cost.least, 1),
+            "most": round(cost.most, 1),
+            "runs_seen": cost.seen,
+            "guessed": list(cost.elsewhere),
+            "unknown": list(cost.unknown),
+        },
+        "memory": memory,
+        "disk": {"needed": cost.size, "free": free_space(settings.workspace)},
+        "notes": followed.notes,
+        "warnings": followed.warnings,
+        "parts": [asdict(one) for one in found.steps],
+    }
+
+
+def _rows(found: Foresight) -> dict[str, Any]:
+    examples = _first(found, ValidExamples)
+    if examples is None:
+        return {}
+    return {**examples.counts, "known": not examples.digest.startswith((CHANGED, OPEN))}
+
+
+def _training(found: Foresight, settings: Settings) -> dict[str, Any]:
+    rows = _first(found, TokenRows)
+    if rows is None:
+        return {}
+    steps, known = count_steps(rows, settings.training, settings.workspace)
+    return {
+        "rows": rows.counts["train"],
+        "tokens": round(trained_tokens(rows, settings.training)),
+        "steps": steps,
+        "known": known,
+    }
+
+
+def _memory(
+    found: Foresight, settings: Settings, others: Iterable[str], forecaster: Forecaster | None
+) -> list[dict[str, Any]]:
+    """Foresee what a training needs, if there is one, and its base is here to look at."""
+    base, rows = _first(found, BaseModel), _first(found, TokenRows)
+    trains = any(one.name == TRAINING and one.fate != "cached" for one in found.steps)
+    if forecaster is None or base is None or rows is None or not trains:
+        return []
+    folder = base.folder(settings.workspace)
+    if not folder.exists():
+        return [{"device": "this machine", "problem": "it is known once the base is here"}]
+    longest, share = _shape(rows, settings)
+    chapter = (settings.model, settings.lora, settings.training)
+    return forecaster.ask(chapter, folder, longest, share, others)
+
+
+def _shape(rows: TokenRows, settings: Settings) -> tuple[int, float]:
+    """Give the longest row and the share of its tokens that is learned; of rows that are only foreseen, the most."""
+    counts, file = rows.counts, rows.folder(settings.workspace) / TRAIN
+    share = counts["reply_tokens"] / max(counts["tokens"], 1)
+    return (longest_row(file) if Path(file).exists() else settings.tokens.max_length), share
+
+
+def _first(found: Foresight, kind: type[R]) -> R | None:
+    return next((one for one in found.receipts if isinstance(one, kind)), None)

@@ -1,0 +1,147 @@
+"""The memory forecast: what a training needs on this machine and on others, foreseen in a process of its own.
+
+`python -m tasks.core.planning.memory_forecast` imports what it needs at once, reads one question as JSON from its input, and
+writes the answer: the importing takes seconds, in which a plan does the rest.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tasks.core.errors import FreshtuneError, SettingsError
+from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
+
+GIB = 2**30
+HELD = 0.6  # GiB that a GPU's driver and context take before anything is loaded
+NAMED = {
+    "t4": 15,
+    "a10": 23,
+    "l4": 23,
+    "rtx-3090": 24,
+    "rtx-4090": 24,
+    "rtx-5090": 32,
+    "a100-40": 40,
+    "l40s": 46,
+    "a6000": 48,
+    "a100": 80,
+    "h100": 80,
+    "h200": 141,
+    "b200": 180,
+}
+"""GiB of memory by the name of a GPU."""
+
+
+def gib_of(name: str) -> float:
+    """Give the memory of a named GPU in GiB; a number is that many. Raises `SettingsError` for another name."""
+    plain = name.lower().removesuffix("gib").removesuffix("gb").strip().replace(" ", "-")
+    try:
+        return float(NAMED.get(plain, plain))
+    except ValueError:
+        raise SettingsError(
+            f"No GPU is known as {name[:40]}.",
+            cure=f"Give its memory in GiB, or one of {', '.join(NAMED)}.",
+        ) from None
+
+
+class Forecaster:
+    """A process that foresees memory; open it early, ask it once or not at all, and close it."""
+
+    def __init__(self) -> None:
+        self.child = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=Path(__file__).parents[3],
+            env={**os.environ, "TORCHDYNAMO_DISABLE": "1"},
+        )
+
+    def ask(
+        self,
+        settings: tuple[ModelSettings, LoraSettings, TrainingSettings],
+        base: Path,
+        longest: int,
+        labelled_share: float,
+        others: Iterable[str],
+    ) -> list[dict[str, Any]]:
+        """Give, for this machine's device and for each of the others, what goes through at once and what that needs, in bytes.
+
+        A device for which it is too much has a `problem` and a `cure`; one that could not be foreseen has only a `problem`.
+        """
+        model, lora, training = (one.model_dump(mode="json") for one in settings)
+        asked = {
+            "model": model,
+            "lora": lora,
+            "training": training,
+            "base": str(base.absolute()),
+            "longest": longest,
+            "labelled_share": labelled_share,
+            "others": {name: gib_of(name) for name in others},
+        }
+        told, _ = self.child.communicate(json.dumps(asked).encode())
+        if self.child.returncode:
+            return [{"device": "this machine", "problem": "the memory planner failed on this base"}]
+        answer: list[dict[str, Any]] = json.loads(told)
+        return answer
+
+    def close(self) -> None:
+        """End the process, also one that was never asked."""
+        self.child.kill()
+        self.child.communicate()
+
+
+def main() -> None:
+    """Import, read the question, and answer it."""
+    from tasks.core.fitting import memory  # noqa: F401 - while nobody waits for it yet
+
+    asked: dict[str, Any] = json.loads(sys.stdin.read())
+    print(json.dumps(list(_answers(asked))))
+
+
+def _answers(asked: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    from tasks.core.model.devices import default_device, free_memory
+
+    device = default_device()
+    yield _of("this machine", device, free_memory(device, asked["training"]["processes"]), asked)
+    for name, gib in asked["others"].items():
+        yield _of(name, "cuda:0", int((gib - HELD) * GIB), asked)
+
+
+def _of(name: str, device: str, free: int, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Foresee one device."""
+    from tasks.core.fitting.memory import settle
+    from tasks.core.fitting.plan import FitPlan
+
+    model = dict(asked["model"])
+    told = {"device": name, "kind": device.partition(":")[0], "free": free}
+    longest = asked["longest"]
+    rows = {
+        "ids": [range(longest)],
+        "prompt_length": [max(longest - round(longest * asked["labelled_share"]), 0)],
+    }
+    held = ("quantization", "double_quant", "dtype", "attention")
+    nowhere: dict[str, Any] = dict.fromkeys(("identity", "base_identity", "tokens", "output", "work"), "")
+    shaped = {**{part: model[part] for part in held}, **asked["lora"], **asked["training"]}
+    plan = FitPlan(
+        **nowhere,
+        **{**shaped, "targets": tuple(shaped["targets"])},
+        base=asked["base"],
+        pad_id=0,
+        longest=longest,
+        packed=False,
+    )
+    try:
+        return told | asdict(settle(plan, rows, device, free))
+    except FreshtuneError as error:
+        return told | {"problem": error.message, "cure": error.cure}
+    except Exception as error:  # noqa: BLE001 - whatever a family's code does with tensors that hold nothing
+        return told | {"problem": f"it cannot be foreseen for this base ({type(error).__name__})"}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Effort: how much a step has to do, in units of its own, known before it begins; times are foretold by it.
+
+Rows for what goes over rows, bytes for what reads files, and weights times tokens for what computes with a model.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tasks.core.receipts import BaseModel, BaseSource, LogFile, LogShard, Receipt, TokenRows
+from tasks.core.settings import EvaluationSettings, TrainingSettings
+
+HEADER = 8  # bytes that say how long the header of a safetensors file is
+PACKED = "U8"  # of 4-bit weights two lie in one byte
+THERE_AND_BACK, TWICE = (
+    4,
+    6,
+)  # operations for each weight and token: without a gradient of its own, or computed twice
+Values = Mapping[str, Any]
+
+
+def effort_of(step: str, workspace: Path, values: Values) -> float:
+    """Give how much a step has to do with the values that it is called with; 0 where nobody can say."""
+    try:
+        return WAYS.get(step, _rows_or_bytes)(workspace, values)
+    except OSError:  # what it is made from is not here
+        return 0.0
+
+
+def trained_tokens(rows: TokenRows, training: TrainingSettings) -> float:
+    """Foretell how many tokens a training goes over, in all of its passes."""
+    taught = rows.counts.get("train", 0)
+    share = taught / max(taught + rows.counts.get("held_out", 0), 1)
+    one_pass = share * rows.counts.get("tokens", 0)
+    whole = training.epochs * one_pass
+    if not training.max_steps:
+        return whole
+    mean = one_pass / max(taught, 1)
+    batch = training.batch_rows * mean if training.batch_rows else training.batch_tokens
+    return min(whole, training.max_steps * batch * training.accumulation)
+
+
+def weights_of(folder: Path) -> int:
+    """Count the weights in a folder's safetensors files, by their headers alone."""
+    return sum(_weights(path) for path in folder.glob("*.safetensors"))
+
+
+def bytes_of(folder: Path) -> int:
+    """Give the size of a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _weights(path: Path) -> int:
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(HEADER), "little")))
+    count = 0
+    for name, tensor in header.items():
+        if name == "__metadata__":
+            continue
+        size = 1
+        for side in tensor["shape"]:
+            size *= side
+        count += size * (2 if tensor["dtype"] == PACKED else 1)
+    return count
+
+
+def _rows_or_bytes(_workspace: Path, values: Values) -> float:
+    """Take the bytes of logs where a step is given any, else the rows of its receipts, else one."""
+    shards = [value for value in values.values() if isinstance(value, LogShard)]
+    if shards:
+        return float(sum(shard.length for shard in shards))
+    files = [value for value in values.values() if isinstance(value, LogFile)]
+    if files:
+        return float(sum(_size(file) for file in files))
+    return float(max((_rows(value) for value in values.values()), default=0)) or 1.0
+
+
+def _size(file: LogFile) -> int:
+    place = Path(file.location)
+    return place.stat().st_size if place.is_file() else 0
+
+
+def _rows(value: Any) -> int:
+    if isinstance(value, tuple):
+        return sum(_rows(one) for one in value)
+    return value.counts.get("kept", 0) if isinstance(value, Receipt) else 0
+
+
+def _training(workspace: Path, values: Values) -> float:
+    training: TrainingSettings = values["training"]
+    twice = training.gradient_checkpointing or values["lora"].method == "full"
+    work = TWICE if twice else THERE_AND_BACK
+    return work * _weights_here(workspace, values["base"]) * trained_tokens(values["rows"], training)
+
+
+def _evaluation(workspace: Path, values: Values) -> float:
+    rows: TokenRows = values["rows"]
+    evaluation: EvaluationSettings = values["evaluation"]
+    held_out = rows.counts.get("held_out", 0)
+    read = rows.counts.get("tokens", 0) * held_out / max(rows.counts.get("train", 0) + held_out, 1)
+    written = min(evaluation.generated, held_out) * evaluation.max_new_tokens
+    return _weights_here(workspace, values["base"]) * (read + written)
+
+
+def _base(workspace: Path, values: Values) -> float:
+    return float(max((_bytes_here(workspace, value) for value in values.values()), default=0))
+
+
+def _bytes_here(workspace: Path, value: Any) -> int:
+    if isinstance(value, BaseSource):
+        return bytes_of(value.folder) if value.folder else 0
+    return bytes_of(value.folder(workspace)) if isinstance(value, BaseModel) else 0
+
+
+def _weights_here(workspace: Path, base: BaseModel) -> int:
+    return weights_of(base.folder(workspace))
+
+
+def _once(_workspace: Path, _values: Values) -> float:
+    return 1.0
+
+
+WAYS: dict[str, Callable[[Path, Values], float]] = {
+    "adapter_training": _training,
+    "evaluation": _evaluation,
+    "base_fetching": _base,
+    "base_quantization": _base,
+    "merging": _base,
+    "registration": _base,
+    "gating": _once,
+    "promotion": _once,
+    "champion_fetching": _once,
+}

@@ -1,0 +1,213 @@
+"""Foresight: what the steps of a run would do here and now, found out without doing anything.
+
+The flow itself is gone through; each step looks for its artifact in place of running. What a step that would run gives
+is not known, and neither is anything that is made from it, but what it will be like is: see `tasks.foretelling`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, Protocol
+
+from tasks.core.planning.reasons import Reason, reason_of
+from tasks.core.receipts import Formation, Receipt
+from tasks.core.report.wording import spoken
+from tasks.core.store.artifacts import damage, manifest_receipt
+from tasks.core.store.keys import code_digest, digest_modules, versions_of
+from tasks.core.store.making import Made, known_code, past
+from tasks.effort import effort_of
+from tasks.foretelling import CHANGED, OPEN, foretell, told_receipt
+
+Fate = Literal["cached", "run", "perhaps"]
+NEVER_THE_SAME = ("adapter_training", "merging")  # whatever changed, they do not give what they gave before
+
+
+class Identity(Protocol):
+    """What a step is known by; see `tasks.step_identity`."""
+
+    @property
+    def name(self) -> str:
+        """Give its name."""
+
+    @property
+    def kind(self) -> type[Receipt]:
+        """Give the class of its receipts."""
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Name the modules of its code."""
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Name the libraries that shape its output."""
+
+    @property
+    def confirm(self) -> Callable[[Path, Receipt, Mapping[str, Any]], bool] | None:
+        """Give whom it asks whether a stored receipt is still true."""
+
+    def key(self, inputs: Mapping[str, Any]) -> str:
+        """Give the cache key of a call."""
+
+    def inputs(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Reduce a call to what counts."""
+
+
+@dataclass(frozen=True)
+class ForeseenStep:
+    """What one step would do: take its artifact, run, or, where that depends on what an earlier step gives, perhaps run.
+
+    `sure` is not where it was taken for granted that the rest of the data stays as it was; `because` names the step that
+    runs before it and so makes it run, if one does.
+    """
+
+    name: str
+    part: str
+    fate: Fate
+    why: str
+    sure: bool
+    effort: float
+    because: str = ""
+
+
+@dataclass
+class Foresight:
+    """The steps of a run as they would go, in order; `likely` are digests that were taken for granted."""
+
+    has_registry: bool
+    steps: list[ForeseenStep] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    made: dict[str, list[Made]] = field(default_factory=dict)
+    likely: set[str] = field(default_factory=set)
+    serial: int = 0
+    lock: Lock = field(default_factory=Lock)
+
+    def past(self, workspace: Path, step: str) -> list[Made]:
+        """Give the artifacts of a step, the newest first; read once."""
+        with self.lock:
+            if step not in self.made:
+                self.made[step] = list(past(workspace, step))
+            return self.made[step]
+
+    def look_at(self, step: Identity, workspace: Path, values: Mapping[str, Any], part: str) -> Receipt:
+        """Say what a step would do, and give its receipt, or one that is like it."""
+        inputs = step.inputs(values)
+        unknown = sorted(set(_texts(inputs, (CHANGED, OPEN))))
+        if unknown:
+            changed = [one for one in unknown if one.startswith(CHANGED)]
+            root = (changed or unknown)[0].split(":")[1]
+            words = f"{spoken(root)} runs" if changed else f"unless {spoken(root)} gives what it gave before"
+            self._add(step, workspace, values, part, "run" if changed else "perhaps", words, because=root)
+            return self._like(step, CHANGED if changed else OPEN, root, workspace, values, inputs)
+        key, sure = step.key(values), self.likely.isdisjoint(_texts(inputs))
+        folder = workspace / "store" / step.name / key
+        stored = manifest_receipt(folder)
+        problem = self._problem(step, workspace, values, folder) if stored else None
+        if stored and not problem:
+            self._add(step, workspace, values, part, "cached", "", sure=sure)
+            return self._keep(step.kind.model_validate(stored), sure=sure)
+        known = stored or told_receipt(workspace, step.name, key)
+        reason = problem or (Reason("artifact", "its artifact is gone") if known else None)
+        reason = reason or self._reason(step, workspace, inputs)
+        self._add(step, workspace, values, part, "run", reason.words, sure=sure)
+        if known and reason.kind == "artifact":
+            return self._keep(step.kind.model_validate(known), sure=sure)
+        same = reason.kind in {"setting", "code", "version"} and step.name not in NEVER_THE_SAME
+        return self._like(step, OPEN if same else CHANGED, step.name, workspace, values, inputs)
+
+    def _problem(
+        self, step: Identity, workspace: Path, values: Mapping[str, Any], folder: Path
+    ) -> Reason | None:
+        """Say what is wrong with an artifact: with its files, or with what the registry says of it."""
+        if broken := damage(folder):
+            return Reason("artifact", f"its artifact is damaged: {broken}")
+        if step.confirm is None:
+            return None
+        if not self.has_registry:
+            return Reason("input", "there is no registry yet")
+        said = step.confirm(workspace, step.kind.model_validate(manifest_receipt(folder)), values)
+        return None if said else Reason("input", "the registry says otherwise now")
+
+    def _like(
+        self,
+        step: Identity,
+        mark: str,
+        root: str,
+        workspace: Path,
+        values: Mapping[str, Any],
+        inputs: Mapping[str, Any],
+    ) -> Receipt:
+        """Give a receipt like the one that will come; what of it is known by now was taken for granted."""
+        with self.lock:
+            self.serial += 1
+            digest = f"{mark}{root}:{self.serial}"
+        receipt = foretell(step.kind, step.name, digest, workspace, values, inputs, self.past)
+        for part in getattr(receipt, "parts", ()) if isinstance(receipt, Formation) else ():
+            if not part.digest.startswith((CHANGED, OPEN)):
+                self.likely.add(part.digest)
+        return self._keep(receipt)
+
+    def _reason(self, step: Identity, workspace: Path, inputs: Mapping[str, Any]) -> Reason:
+        now = code_digest(*step.modules)
+
+        def modules(code: str) -> Mapping[str, str] | None:
+            return digest_modules(step.modules) if code == now else known_code(workspace, code)
+
+        earlier = self.past(workspace, step.name)
+        return reason_of(inputs, now, versions_of(step.libraries), earlier, modules)
+
+    def _add(
+        self,
+        step: Identity,
+        workspace: Path,
+        values: Mapping[str, Any],
+        part: str,
+        fate: Fate,
+        why: str,
+        *,
+        sure: bool = True,
+        because: str = "",
+    ) -> None:
+        effort = effort_of(step.name, workspace, values)
+        with self.lock:
+            self.steps.append(ForeseenStep(step.name, part, fate, why, sure, effort, because))
+
+    def _keep(self, receipt: Receipt, *, sure: bool = True) -> Receipt:
+        with self.lock:
+            self.receipts.append(receipt)
+            if not sure:
+                self.likely.add(receipt.digest)
+        return receipt
+
+
+def _texts(value: Any, beginning: str | tuple[str, ...] = "") -> Iterator[str]:
+    """Give all texts in a plain value that begin so."""
+    if isinstance(value, str):
+        if value.startswith(beginning):
+            yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _texts(part, beginning)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part, beginning)
+
+
+_FORESIGHT: ContextVar[Foresight | None] = ContextVar("freshtune_foresight", default=None)
+
+
+def foreseeing() -> Foresight | None:
+    """Give the foresight of this context; None in a run."""
+    return _FORESIGHT.get()
+
+
+@contextmanager
+def foresight(*, has_registry: bool) -> Iterator[Foresight]:
+    """Let steps in this context look for their artifacts in place of running."""
+    token = _FORESIGHT.set(found := Foresight(has_registry))
+    try:
+        yield found
+    finally:
+        _FORESIGHT.reset(token)

@@ -1,0 +1,46 @@
+"""Take the rates of a workspace's runs as the reference for machines on which nothing has run yet.
+
+    python tests/benchmarks/reference_rates.py WORKSPACE
+
+Run the demo there first, and something smaller or larger, so that what a step always takes can be told from what it takes in
+proportion. Run this on the same machine while it is quiet: its speed is measured now.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from tasks.core.planning.rates import REFERENCE, fit, speed
+from tasks.core.store.making import machine, past
+
+DIGITS = 4
+
+
+def main() -> None:
+    """Measure, and write the reference."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("workspace", type=Path)
+    workspace = parser.parse_args().workspace
+    steps = {}
+    for folder in sorted((workspace / "store").iterdir()):
+        made = [
+            one
+            for one in past(workspace, folder.name)
+            if one.effort and one.seconds and one.machine == machine() and not one.resumed
+        ]
+        if not made:
+            continue
+        efforts = [one.effort for one in made]
+        seconds = fit(efforts, [one.seconds for one in made], 0.0)
+        sizes = fit(efforts, [float(one.size) for one in made], 0.0)
+        names = ("fixed", "slope", "fixed_bytes", "slope_bytes")
+        steps[folder.name] = {
+            name: float(f"{value:.{DIGITS}g}") for name, value in zip(names, (*seconds, *sizes), strict=True)
+        } | {"artifacts": len(made)}
+    told = {"machine": machine(), "gflops": round(speed(), 1), "steps": steps}
+    REFERENCE.write_text(json.dumps(told, indent=1) + "\n")
+    print(REFERENCE.read_text())
+
+
+if __name__ == "__main__":
+    main()
