@@ -39,7 +39,7 @@ check: .venv/.installed
 
 ROWS ?= 10000 100000
 ROUNDS ?= 5
+FIGURES ?= bench.json
 bench: .venv/.installed
 	@$(PIP) install -c constraints.txt -e '.[bench]'
-	@$(BIN)/python -m deployments.bench data $(addprefix --rows ,$(ROWS))
-	@$(BIN)/python -m deployments.bench training --rounds $(ROUNDS)
+	@$(BIN)/freshtune bench all $(addprefix --rows ,$(ROWS)) --rounds $(ROUNDS) --target $(FIGURES)

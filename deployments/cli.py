@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from deployments.bench.__main__ import main as bench
 from deployments.erasure_commands import clean, forget
 from deployments.operating_commands import deploy, down, status, up, worker
 from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE, of_the_registry, workspace_of
@@ -194,6 +195,7 @@ def ask(settings: Settings, question: str, model: str, max_new_tokens: int, as_j
     print_result(answered, answered["reply"] or "(the model said nothing)", as_json=as_json)
 
 
+cli.add_command(bench, "bench")
 cli.add_command(plan)
 cli.add_command(quarantine_group)
 for command in (

@@ -1,6 +1,7 @@
-"""Measure Freshtune here and now: `python -m deployments.bench data`, `training` or `quality`."""
+"""Measure Freshtune here and now: `freshtune bench all`, or one area: `python -m deployments.bench data`, `training`, `models`, `operation` or `quality`."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,38 @@ import click
 
 @click.group()
 def main() -> None:
-    """Measure Freshtune on this machine; keep it quiet meanwhile."""
+    """Measure Freshtune on this machine; keep it quiet meanwhile.
+
+    Figures are printed as a table, and written as JSON with --target: freshtune bench all --target figures.json
+    """
+
+
+@main.command(name="all")
+@click.option("--rounds", default=5, show_default=True, help="Rounds of what is measured in turns.")
+@click.option(
+    "--rows", multiple=True, type=int, default=(10_000, 100_000), show_default=True, help="Sizes of logs."
+)
+@click.option("--target", type=click.Path(path_type=Path), help="Write the figures as JSON.")
+def everything(rounds: int, rows: tuple[int, ...], target: Path | None) -> None:
+    """Measure all that the documentation quotes, area by area, in one run; about an hour on two cores."""
+    from deployments.bench.data_chapter import data_table, measure_data
+    from deployments.bench.models import measure_models, models_table
+    from deployments.bench.operation import measure_operation, operation_table
+    from deployments.bench.training import measure_training, training_table
+
+    areas: tuple[tuple[str, Callable[[], dict[str, Any]], Callable[[dict[str, Any]], str]], ...] = (
+        ("data", lambda: measure_data(rows, (), "demo"), data_table),
+        ("training", lambda: measure_training(rounds), training_table),
+        ("models", lambda: measure_models(rounds), models_table),
+        ("operation", lambda: measure_operation(rounds, "demo"), operation_table),
+    )
+    figures: dict[str, Any] = {}
+    for name, measure, table in areas:
+        click.echo(f"{name}\n")
+        figures[name] = measure()
+        _give(figures[name], f"{table(figures[name])}\n", None)
+        if target:
+            target.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 @main.command()
@@ -56,6 +88,29 @@ def quality(workspace: Path, epochs: int, rows: int, target: Path | None) -> Non
 
     figures = measure_quality(workspace, epochs, rows)
     _give(figures, quality_table(figures), target)
+
+
+@main.command()
+@click.option("--rounds", default=5, show_default=True, help="Rounds; each measures both ways once.")
+@click.option("--target", type=click.Path(path_type=Path), help="Write the figures as JSON.")
+def models(rounds: int, target: Path | None) -> None:
+    """Measure a 4-bit base from the store against quantizing it, and a merge against a copy of the files."""
+    from deployments.bench.models import measure_models, models_table
+
+    figures = measure_models(rounds)
+    _give(figures, models_table(figures), target)
+
+
+@main.command()
+@click.option("--rounds", default=3, show_default=True, help="Rounds of what is measured again and again.")
+@click.option("--recipe", default="demo", show_default=True, help="Recipe that is run.")
+@click.option("--target", type=click.Path(path_type=Path), help="Write the figures as JSON.")
+def operation(rounds: int, recipe: str, target: Path | None) -> None:
+    """Measure the flow beside its steps, a run with nothing new, the command line's start, and plans against runs."""
+    from deployments.bench.operation import measure_operation, operation_table
+
+    figures = measure_operation(rounds, recipe)
+    _give(figures, operation_table(figures), target)
 
 
 def _give(figures: dict[str, Any], table: str, target: Path | None) -> None:
