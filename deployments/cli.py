@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -12,17 +13,19 @@ from typing import Any
 import click
 
 from deployments.bench.__main__ import main as bench
+from deployments.completion import completion, runs_like
 from deployments.erasure_commands import clean, forget
 from deployments.operating_commands import deploy, down, status, up, worker
-from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE, of_the_registry, workspace_of
+from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE, heard, of_the_registry, workspace_of
 from deployments.planning_commands import plan
-from deployments.printing import StepTeller, fail, keep_traceback, print_result, say
+from deployments.printing import fail, keep_traceback, print_result, say
 from deployments.quarantine_commands import quarantine_group
 from deployments.registry_commands import export, models, promote, reject, rollback, trace
 from deployments.run_records import find_run, list_runs, read_run, run_line
 from deployments.service_commands import service
 from deployments.serving_commands import answer, serve
 from deployments.settings_reading import read_settings
+from deployments.telling import telling
 from tasks.core.errors import BelowBar, FreshtuneError, Stopped
 from tasks.core.report.wording import clock
 from tasks.core.settings import Settings
@@ -46,6 +49,7 @@ def cli(context: click.Context) -> None:
 @SETS
 @WORKSPACE
 @JSON
+@heard
 @click.option("--require-promotion", is_flag=True, help="Exit with 5 unless the run's version is champion.")
 def run(
     recipe: str,
@@ -53,6 +57,8 @@ def run(
     sets: tuple[str, ...],
     workspace: str | None,
     as_json: bool,
+    quiet: bool,
+    verbose: bool,
     require_promotion: bool,
 ) -> None:
     """Retrain, here and now: logs in, a judged and registered model out.
@@ -65,7 +71,8 @@ def run(
       freshtune run thunderbird --logs logs/2025-01.jsonl --set training.epochs=1
     """
     settings = read_settings(recipe, sets, logs, workspace)
-    _call("run_retrain", settings, as_json=as_json, need_champion=require_promotion)
+    told = Told(as_json, quiet, verbose)
+    _call("run_retrain", settings, told, need_champion=require_promotion)
 
 
 @cli.command()
@@ -75,6 +82,7 @@ def run(
 @SETS
 @WORKSPACE
 @JSON
+@heard
 @click.option("--require-promotion", is_flag=True, help="Exit with 5 unless the run's version is champion.")
 def sweep(
     recipe: str,
@@ -83,6 +91,8 @@ def sweep(
     sets: tuple[str, ...],
     workspace: str | None,
     as_json: bool,
+    quiet: bool,
+    verbose: bool,
     require_promotion: bool,
 ) -> None:
     """Try settings first (rank, learning rate, targets, epochs), and retrain with the best, here and now.
@@ -94,7 +104,8 @@ def sweep(
     """
     given = (*sets, f"sweep.trials={trials}") if trials else sets
     settings = read_settings(recipe, given, logs, workspace)
-    _call("run_sweep", settings, as_json=as_json, need_champion=require_promotion)
+    told = Told(as_json, quiet, verbose)
+    _call("run_sweep", settings, told, need_champion=require_promotion)
 
 
 @cli.command()
@@ -103,8 +114,15 @@ def sweep(
 @SETS
 @WORKSPACE
 @JSON
+@heard
 def check(
-    recipe: str, logs: tuple[str, ...], sets: tuple[str, ...], workspace: str | None, as_json: bool
+    recipe: str,
+    logs: tuple[str, ...],
+    sets: tuple[str, ...],
+    workspace: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Check logs: the data chapter only, up to examples, with the quality report.
 
@@ -112,7 +130,7 @@ def check(
     Example:
       freshtune check thunderbird --logs 'logs/*.jsonl'
     """
-    _call("run_check", read_settings(recipe, sets, logs, workspace), as_json=as_json)
+    _call("run_check", read_settings(recipe, sets, logs, workspace), Told(as_json, quiet, verbose))
 
 
 @cli.command()
@@ -154,7 +172,7 @@ def runs(workspace: str | None, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("name", metavar="RUN", default="latest")
+@click.argument("name", metavar="RUN", default="latest", shell_complete=runs_like)
 @WORKSPACE
 @JSON
 @click.option(
@@ -195,6 +213,7 @@ def ask(settings: Settings, question: str, model: str, max_new_tokens: int, as_j
     print_result(answered, answered["reply"] or "(the model said nothing)", as_json=as_json)
 
 
+cli.add_command(completion)
 cli.add_command(bench, "bench")
 cli.add_command(plan)
 cli.add_command(quarantine_group)
@@ -227,8 +246,17 @@ def main() -> None:
         fail(type(error).__name__, "This is a bug in Freshtune.", cure, 1, as_json=as_json)
 
 
-def _call(name: str, settings: Settings, *, as_json: bool, need_champion: bool = False) -> None:
-    """Call a flow, one line a step on standard error, and print what came of it.
+@dataclass(frozen=True)
+class Told:
+    """How a command tells what happens: its result as JSON, and how much of its steps."""
+
+    as_json: bool
+    quiet: bool = False
+    verbose: bool = False
+
+
+def _call(name: str, settings: Settings, told: Told, *, need_champion: bool = False) -> None:
+    """Call a flow, telling of its steps on standard error, and print what came of it.
 
     With `need_champion`, exit as below the bar unless the run's version holds the alias now, whoever gave it.
     """
@@ -240,23 +268,29 @@ def _call(name: str, settings: Settings, *, as_json: bool, need_champion: bool =
     from flows.own_server import must_set_up, start_own_server
 
     once = "; this once, a database for Prefect is set up" if must_set_up(settings.workspace) else ""
-    say(f"starting{once} …")
+    _say(f"starting{once} …", told)
     start_own_server(settings.workspace)
     from flows import running
 
     start: Callable[..., dict[str, Any]] = getattr(running, name)
-    outcome = start(settings, StepTeller())
+    with telling(quiet=told.quiet, verbose=told.verbose) as tell:
+        outcome = start(settings, tell)
     text = (Path(outcome["run_dir"]) / "summary.txt").read_text(encoding="utf-8")
     below = None
     if need_champion and "champion" not in outcome["model"].get("aliases", ()):
         reason = f"The run's version is not champion: {outcome['reason']}"
         below = BelowBar(reason, cure="See the run's report.")
         outcome["error"] = {"type": "BelowBar", "message": below.message, "cure": below.cure}
-    say(f"done in {clock(time.monotonic() - began)}, with Prefect's start")
-    print_result(outcome, text, as_json=as_json)
+    _say(f"done in {clock(time.monotonic() - began)}, with Prefect's start", told)
+    print_result(outcome, text, as_json=told.as_json)
     if below:
         click.echo(f"Error: {below}", err=True)
         sys.exit(below.exit_code)
+
+
+def _say(line: str, told: Told) -> None:
+    if not told.quiet:
+        say(line)
 
 
 def _prepare(settings: Settings) -> None:

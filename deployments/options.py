@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from deployments.completion import recipes_like, settings_like
 from deployments.settings_reading import read_settings
 from flows.environment import HERE
 from tasks.core.settings import Settings
@@ -27,7 +28,12 @@ LOGS = click.option(
     "--logs", multiple=True, metavar="PATH", help="Log file or glob in place of the recipe's; repeatable."
 )
 SETS = click.option(
-    "--set", "sets", multiple=True, metavar="SECTION.FIELD=VALUE", help="Change one setting; repeatable."
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="SECTION.FIELD=VALUE",
+    shell_complete=settings_like,
+    help="Change one setting; repeatable.",
 )
 WORKSPACE = click.option(
     "--workspace",
@@ -38,9 +44,22 @@ WORKSPACE = click.option(
     help=f"Where all files go.  [default: {HERE}, or .freshtune]",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
-RECIPE = click.argument("recipe", default="demo")
+RECIPE = click.argument("recipe", default="demo", shell_complete=recipes_like)
+
+
+def heard(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command `quiet` and `verbose`: how much it says of its steps on standard error."""
+    louder = click.option("-v", "--verbose", is_flag=True, help="Say with each step what became of the rows.")
+    softer = click.option("-q", "--quiet", is_flag=True, help="Say nothing of the steps, only how it ended.")
+    return louder(softer(command))
+
+
 RECIPE_OPTION = click.option(
-    "--recipe", default="demo", show_default=True, help="Recipe that names the registry's model."
+    "--recipe",
+    default="demo",
+    show_default=True,
+    shell_complete=recipes_like,
+    help="Recipe that names the registry's model.",
 )
 
 

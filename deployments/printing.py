@@ -1,52 +1,20 @@
 """What the doors print: steps while a flow runs, one JSON object or a text at the end, errors with their cure."""
 
 import json
-import math
+import os
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 import click
 
 from tasks.core.report.tables import plain
 from tasks.core.report.wording import clock, spoken
 
-QUICK, SLOW = 3.0, 30.0  # seconds between two words on how far a step is, on a terminal and elsewhere
 COLUMNS = 79
-CLEAR, NEWLINE = "\r\x1b[K", "\n"
-
-
-class StepTeller:
-    """Says the steps of a run while it goes on: one line for each that is done, and how far a long one is.
-
-    On a terminal the line of a long step is overwritten every few seconds; elsewhere one is added every half minute.
-    """
-
-    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.stream = stream or sys.stderr
-        self.clock = clock
-        self.overwrites = self.stream.isatty()
-        self.last = -math.inf
-
-    def __call__(self, step: Any) -> None:
-        """Tell of a step that is done, has begun, or is so far."""
-        if step.state != "Running":
-            self.last = -math.inf
-            self._write(step_line(step))
-        elif not step.told or self.clock() - self.last >= (QUICK if self.overwrites else SLOW):
-            self.last = self.clock()
-            self._write(
-                shorten(f"  … {name_of(step)} {step.told}".rstrip(), COLUMNS), stays=not self.overwrites
-            )
-
-    def _write(self, line: str, *, stays: bool = True) -> None:
-        before = CLEAR if self.overwrites else ""
-        self.stream.write(f"{before}{line}{NEWLINE if stays else ''}")
-        self.stream.flush()
 
 
 def step_line(step: Any) -> str:
@@ -75,12 +43,7 @@ def shorten(text: str, most: int) -> str:
 
 def say(line: str) -> None:
     """Print a line on standard error, at once."""
-    print(_cleared(line), file=sys.stderr, flush=True)
-
-
-def _cleared(line: str) -> str:
-    """Put a line where the line of a long step may still be."""
-    return f"{CLEAR}{line}" if sys.stderr.isatty() else line
+    print(line, file=sys.stderr, flush=True)
 
 
 def print_result(record: dict[str, Any], text: str, *, as_json: bool) -> None:
@@ -94,8 +57,16 @@ def fail(kind: str, message: str, cure: str, code: int, *, as_json: bool) -> NoR
         error = {"type": kind, "message": message, "cure": cure}
         record = {"schema": 1, "status": "failed", "reason": message, "error": error}
         print_result(record, "", as_json=True)
-    click.echo(_cleared(f"Error: {message}\n  {cure}"), err=True)
+    click.echo(
+        f"{click.style('Error:', fg='red', bold=True) if _has_colour() else 'Error:'} {message}\n  {cure}",
+        err=True,
+    )
     sys.exit(code)
+
+
+def _has_colour() -> bool:
+    """Say whether standard error is a terminal that wants colours (https://no-color.org)."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def keep_traceback(folder: Path) -> Path:

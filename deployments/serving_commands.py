@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from deployments.options import of_the_registry
-from deployments.printing import StepTeller, print_result, say
+from deployments.options import heard, of_the_registry
+from deployments.printing import print_result, say
+from deployments.telling import telling
 from tasks.core.settings import Settings
 
 MODEL = click.option(
@@ -86,8 +87,18 @@ def serve(
 )
 @MODEL
 @click.option("--max-new-tokens", default=100, show_default=True, type=click.IntRange(1, 4096))
+@heard
 @of_the_registry
-def answer(settings: Settings, file: Path, out: Path, model: str, max_new_tokens: int, as_json: bool) -> None:
+def answer(
+    settings: Settings,
+    file: Path,
+    out: Path,
+    model: str,
+    max_new_tokens: int,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
     """Answer every row of FILE, which has the columns `question` and, if you like, `id`.
 
     JSON lines, JSON, CSV, TSV or Parquet. Rows that cannot be asked are told beside OUT, in a file that ends in
@@ -103,7 +114,8 @@ def answer(settings: Settings, file: Path, out: Path, model: str, max_new_tokens
     from flows.running import run_answers
 
     paths = {"file": file.expanduser().absolute(), "out": out.expanduser().absolute()}
-    told = run_answers(settings, StepTeller(), **paths, model=model, max_new_tokens=max_new_tokens)
+    with telling(quiet=quiet, verbose=verbose) as tell:
+        told = run_answers(settings, tell, **paths, model=model, max_new_tokens=max_new_tokens)
     print_result(told, "\n".join(_answer_lines(told)), as_json=as_json)
 
 

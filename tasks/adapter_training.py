@@ -94,7 +94,18 @@ def _progress(followed: Tracking | None = None) -> Callable[[Mapping[str, float]
         seen.append(metrics.get("seconds", 0.0))
         told = progress_words(metrics, fmean(seen[-PACE:]))
         name = title()
-        now = StepRun(NAME, RUNNING, cached=False, seconds=0.0, part=name, told=told, titled=bool(name))
+        share = metrics["step"] / metrics["steps"]
+        now = StepRun(
+            NAME,
+            RUNNING,
+            cached=False,
+            seconds=0.0,
+            part=name,
+            told=told,
+            titled=bool(name),
+            share=share,
+            long=True,
+        )
         journal().tell(now)
         look_at(metrics)
         part = int(20 * metrics["step"] / metrics["steps"])

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from tasks.core.errors import FreshtuneError
 from tasks.core.receipts import Receipt
 
-RUNNING = "Running"  # the state of a step that is known to take long and has begun
+RUNNING = "Running"  # the state of a step that has begun
 PRUNED = "Pruned"  # the state of a trial that a sweep has ended
 
 
 @dataclass
 class StepRun:
-    """What one step did in this run, or does: `part` is the log file or the model it works on, `told` how far it is.
+    """What one step did in this run, or does: `part` is the log file or the model it works on, `told` what there is to say.
 
-    With `titled`, the part names the step by itself, as that of a trial.
+    Of a step that is running, `share` says how much is done, from 0 to 1, where that is known, and `long` that it is known to
+    take long. With `titled`, the part names the step by itself, as that of a trial.
     """
 
     name: str
@@ -25,6 +26,8 @@ class StepRun:
     part: str = ""
     told: str = ""
     titled: bool = False
+    share: float | None = None
+    long: bool = False
 
 
 @dataclass

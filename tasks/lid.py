@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
@@ -23,8 +24,9 @@ from prefect.tasks import Task
 from prefect.transactions import get_transaction
 
 from tasks.core.errors import FreshtuneError, Pruned
+from tasks.core.progress import Listener, listening
 from tasks.core.receipts import Receipt
-from tasks.core.report.receipt_texts import receipt_markdown, title_of
+from tasks.core.report.receipt_texts import counts_sentence, receipt_markdown, title_of
 from tasks.core.store.artifacts import (
     RECORD,
     Draft,
@@ -91,7 +93,9 @@ class Step(Generic[P, R]):
             raise Pruned(str(state.message), cure=GOES_ON)
         receipt = cast("R", state.result())
         cached = state.name == "Cached" or receipt.path in followed.taken
-        done = self._done(str(state.name), seconds, part, cached=cached)
+        done = replace(
+            self._done(str(state.name), seconds, part, cached=cached), told=counts_sentence(receipt.counts)
+        )
         followed.add(done)
         followed.receipts.append(receipt)
         followed.made.append((done, receipt))
@@ -178,10 +182,12 @@ def _build(
         if receipt is not None:
             journal().taken.add(receipt.path)
         else:
-            if lid.long:
-                begun = StepRun(lid.name, RUNNING, cached=False, seconds=0.0, part=part, titled=bool(title()))
-                journal().tell(begun)
-            with drafting(workspace, lid.name, key, inputs, lid.making(workspace, values)) as draft:
+            begun = _running(lid, part)
+            journal().tell(begun)
+            with (
+                listening(_teller(begun)),
+                drafting(workspace, lid.name, key, inputs, lid.making(workspace, values)) as draft,
+            ):
                 receipt = work(draft, *args, **kwargs)
     with only_shown():
         create_markdown_artifact(
@@ -190,6 +196,23 @@ def _build(
             description=f"Receipt of {title_of(lid.name, part)}",
         )
     return receipt
+
+
+def _running(lid: Lid, part: str) -> StepRun:
+    titled = bool(title())
+    return StepRun(
+        lid.name, RUNNING, cached=False, seconds=0.0, part=part, titled=titled, share=None, long=lid.long
+    )
+
+
+def _teller(begun: StepRun) -> Listener:
+    """Give a listener that tells whoever watches the run how far a step is."""
+    followed = journal()
+
+    def tell(done: int, of: int, what: str) -> None:
+        followed.tell(replace(begun, told=f"{done:,}/{of:,} {what}", share=done / max(of, 1)))
+
+    return tell
 
 
 def _pruned(ending: Pruned) -> State[None]:

@@ -7,12 +7,12 @@ from pathlib import Path
 from tasks.core.comparing.judge_endpoint import KEY, judge_at
 from tasks.core.comparing.pairwise import OUTCOMES, Outcome, judge_pair, pairs_of, tally
 from tasks.core.judging.statistics import sign_test
+from tasks.core.progress import tell_progress
 from tasks.core.receipts import ComparedReplies, Evaluation
 from tasks.core.settings import JudgeSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.rows import read_rows, write_rows
 from tasks.core.store.syncing import write_whole
-from tasks.journal import RUNNING, StepRun, journal
 from tasks.lid import step
 
 NAME = "reply_comparison"
@@ -33,8 +33,7 @@ def compare_replies(
             if pair.row_id not in known:
                 known[pair.row_id] = judge_pair(pair, ask)
                 write_whole(draft.work / KNOWN, json.dumps(known))
-            told = f"{number:,}/{len(pairs):,} pairs"
-            journal().tell(StepRun(NAME, RUNNING, cached=False, seconds=0.0, told=told))
+            tell_progress(number, len(pairs), "pairs judged")
 
     outcomes = [{"row_id": pair.row_id, "outcome": known[pair.row_id]} for pair in pairs]
     write_rows(draft.folder / "outcomes.jsonl", outcomes)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from journeys import BASE, ROOT, freshtune, plain_environment, small_logs
 
-COMMANDS = ["run", "sweep", "check", "doctor", "runs", "show", "models", "ask"]
+COMMANDS = ["run", "plan", "sweep", "check", "doctor", "runs", "show", "models", "ask"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -121,3 +121,31 @@ def test_the_doctor_finds_a_broken_base(tmp_path: Path) -> None:
     done = freshtune("doctor", "--set", f"model.base={tmp_path / 'base'}", workspace=tmp_path)
     assert done.returncode == 4
     assert "config.json is missing" in done.stdout
+
+
+def test_a_plan_of_nothing_makes_nothing_and_says_what_would_run(tmp_path: Path) -> None:
+    workspace = tmp_path / "none"
+    logs = [part for path in small_logs(tmp_path / "logs") for part in ("--logs", str(path))]
+    done = freshtune("plan", "demo", "--json", "--on", "24", *logs, workspace=workspace)
+    assert done.returncode == 0, done.stderr
+    planned = json.loads(done.stdout)
+    assert not workspace.exists()
+    assert planned["status"] == "planned"
+    assert {one["fate"] for one in planned["parts"]} == {"run"}
+    assert planned["steps"][0]["name"] == "collection"
+    assert 200 < planned["rows"]["in"] < 320
+    assert planned["time"]["least"] <= planned["time"]["seconds"] <= planned["time"]["most"]
+    here, other = planned["memory"]
+    assert here["kind"] == "cpu"
+    assert 0 < here["needed"] < here["free"]
+    assert (other["device"], other["kind"]) == ("24", "cuda")
+
+
+def test_a_plan_refuses_what_a_run_refuses(tmp_path: Path) -> None:
+    done = freshtune("plan", "demo", "--json", "--logs", "nowhere.jsonl", workspace=tmp_path / "none")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["error"]["type"] == "DataError"
+    done = freshtune("plan", "demo", "--on", "abacus", workspace=tmp_path / "none")
+    assert done.returncode == 2
+    assert "No GPU is known as abacus" in done.stderr
+    assert not (tmp_path / "none").exists()

@@ -1,6 +1,5 @@
 """What a person sees while a run goes on: steps by name, long ones as they go, nothing cut in the middle of a word."""
 
-import io
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,19 +8,8 @@ from typing import Any
 import pytest
 
 from deployments.doctor import _installing, finding_lines
-from deployments.printing import COLUMNS, StepTeller, name_of, shorten, step_line
+from deployments.printing import name_of, shorten, step_line
 from tasks.journal import RUNNING, StepRun
-
-
-class Terminal(io.StringIO):
-    """A stream that a person looks at."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def running(told: str = "", part: str = "") -> StepRun:
-    return StepRun("adapter_training", RUNNING, cached=False, seconds=0.0, part=part, told=told)
 
 
 def test_steps_are_named_as_people_speak_with_their_file() -> None:
@@ -46,37 +34,6 @@ def test_the_name_of_a_file_cannot_steer_the_terminal() -> None:
 
     assert not {"\x1b", "\n", "\u202e"} & set(name_of(evil))
     assert len(name_of(evil)) == 44
-
-
-def test_a_long_step_is_said_when_it_begins_and_at_most_every_half_minute() -> None:
-    now, stream = [0.0], io.StringIO()
-    tell = StepTeller(stream, lambda: now[0])
-    tell(running())
-    for step in range(100):
-        now[0] += 1
-        tell(running(f"{step}/100"))
-    tell(StepRun("adapter_training", "Completed", cached=False, seconds=100.0))
-
-    lines = stream.getvalue().splitlines()
-    assert lines[0] == "  … adapter training"
-    assert lines[1:-1] == [f"  … adapter training {step}/100" for step in (29, 59, 89)]
-    assert lines[-1].endswith("1 min 40 s")
-    assert "\x1b" not in stream.getvalue()
-
-
-def test_on_a_terminal_one_line_is_overwritten_every_few_seconds() -> None:
-    now, stream = [0.0], Terminal()
-    tell = StepTeller(stream, lambda: now[0])
-    for step in range(10):
-        tell(running(f"{step}/10 " + "word " * 40))
-        now[0] += 1
-    tell(StepRun("adapter_training", "Completed", cached=False, seconds=10.0))
-
-    *shown, last = stream.getvalue().split("\r\x1b[K")[1:]
-    assert [one.split()[3] for one in shown] == ["0/10", "3/10", "6/10", "9/10"]
-    assert all("\n" not in one and len(one) <= COLUMNS for one in shown)
-    assert last.startswith("  ✓ adapter training")
-    assert last.endswith("\n")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.core.progress import tell_progress
+
 Heed = Callable[[list[int]], bool]
 
 
@@ -61,6 +63,7 @@ def answer_all(
             model, tokenizer, [prompts[one] for one in batch], max_new_tokens, {"do_sample": False}
         )
         replies |= dict(zip(batch, told, strict=True))
+        tell_progress(len(replies), len(prompts), "questions answered")
     return [replies[one] for one in range(len(prompts))]
 
 

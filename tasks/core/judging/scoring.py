@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from tasks.core.progress import tell_progress
 from tasks.core.store.rows import read_rows, write_rows
 from tasks.core.tokens.batching import collate, ordered_batches
 
@@ -53,6 +54,7 @@ def score_rows(model: Any, rows: Sequence[ScorableRow], batch_tokens: int, pad_i
         ):
             chosen = [rows[index] for index in batch]
             scores |= dict(zip(batch, _score(model, chosen, pad_id), strict=True))
+            tell_progress(len(scores), len(rows), "rows scored")
     model.train(was_training)
     return [scores[index] for index in range(len(rows))]
 

@@ -14,6 +14,7 @@ from tasks.core.errors import ModelError
 from tasks.core.model.adapters import CONFIG, WEIGHTS, is_beside
 from tasks.core.model.base_files import INDEX, Place, places_of, weight_files
 from tasks.core.model.merge_proof import ADAPTER, TrainedModel
+from tasks.core.progress import tell_progress
 
 GENERATION = "generation_config.json"
 Change = Callable[[Any, slice], Any]
@@ -83,10 +84,10 @@ def write_merged(base: Path, changes: Mapping[str, Change], target: Path, held: 
             f"{len(left)} weights that were trained are in no file of the base, {min(left)} first.",
             cure="Save the base anew with transformers, and train on that.",
         )
-    size = sum(
-        _write(path, {name: places[name] for name in names if name in places}, changes, dtype, target)
-        for path, names in files.items()
-    )
+    size = 0
+    for number, (path, names) in enumerate(files.items(), 1):
+        size += _write(path, {name: places[name] for name in names if name in places}, changes, dtype, target)
+        tell_progress(number, len(files), "files merged")
     if len(files) > 1:
         told = {name: path.name for path, names in files.items() for name in names if name in places}
         index = {"metadata": {"total_size": size}, "weight_map": told}

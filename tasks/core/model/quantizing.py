@@ -16,6 +16,7 @@ from transformers.pytorch_utils import Conv1D
 
 from tasks.core.errors import ModelError
 from tasks.core.model.loading import Quantization
+from tasks.core.progress import tell_progress
 
 LEAST_QUANTIZED = 0.99  # share of the weights of all layers; a router of experts stays as it is
 ROOM = 2.0  # times what unpacked weights take; gradients and activations come on top
@@ -39,7 +40,8 @@ def quantize(
     """
     if quantization == "none":
         return
-    for name in [name for name, _ in linear_layers(model)]:  # names alone, so that each layer is let go
+    every = [name for name, _ in linear_layers(model)]  # names alone, so that each layer is let go
+    for number, name in enumerate(every, 1):
         layer = model.get_submodule(name)
         weight = (layer.weight.T if isinstance(layer, Conv1D) else layer.weight).detach().contiguous()
         outputs, inputs = weight.shape
@@ -53,6 +55,7 @@ def quantize(
             made = _eight_bit(inputs, outputs, layer.bias, device)
             made.weight = Int8Params(weight, requires_grad=False, has_fp16_weights=False).to(device)
         model.set_submodule(name, made)
+        tell_progress(number, len(every), "layers quantized")
     setattr(model, "is_loaded_in_4bit" if quantization == "nf4" else "is_loaded_in_8bit", True)  # peft asks
     names, share = quantized_layers(model)
     if not names or share < LEAST_QUANTIZED:
