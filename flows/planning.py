@@ -13,6 +13,7 @@ from tasks.core.planning.rates import Rate, rate_of
 from tasks.core.planning.story import TRAINING, count_steps, free_space, headline, rows_of
 from tasks.core.receipts import BaseModel, Receipt, TokenRows, ValidExamples, Worth
 from tasks.core.registry.client import has_registry
+from tasks.core.report.wording import counted
 from tasks.core.settings import Settings
 from tasks.core.tokens.storing import TRAIN, longest_row
 from tasks.effort import trained_tokens
@@ -68,10 +69,16 @@ def _told(
         },
         "memory": memory,
         "disk": {"needed": cost.size, "free": free_space(settings.workspace)},
-        "notes": followed.notes,
+        "notes": [*followed.notes, *_unread(found)],
         "warnings": followed.warnings,
         "parts": [asdict(one) for one in found.steps],
     }
+
+
+def _unread(found: Foresight) -> list[str]:
+    if not found.by_size:
+        return []
+    return [f"{counted(found.by_size, 'artifact')} of the store were only measured; a run reads them."]
 
 
 def _rows(found: Foresight) -> dict[str, Any]:

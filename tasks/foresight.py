@@ -4,6 +4,7 @@ The flow itself is gone through; each step looks for its artifact in place of ru
 is not known, and neither is anything that is made from it, but what it will be like is: see `tasks.foretelling`.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,9 +20,10 @@ from tasks.core.store.artifacts import damage, manifest_receipt
 from tasks.core.store.keys import code_digest, digest_modules, versions_of
 from tasks.core.store.making import Made, known_code, past
 from tasks.effort import effort_of
-from tasks.foretelling import CHANGED, OPEN, foretell, told_receipt
+from tasks.foretelling import CHANGED, OPEN, foretell, told_receipts
 
 Fate = Literal["cached", "run", "perhaps"]
+MOST_READING = 1.5  # seconds, in which artifacts are read whole; a plan is to be there in five
 NEVER_THE_SAME = ("adapter_training", "merging")  # whatever changed, they do not give what they gave before
 
 
@@ -82,6 +84,10 @@ class Foresight:
     made: dict[str, list[Made]] = field(default_factory=dict)
     likely: set[str] = field(default_factory=set)
     serial: int = 0
+    by_size: int = 0
+    """Artifacts whose files were only measured."""
+    reading: float = 0.0
+    told: dict[str, dict[str, Any]] | None = None
     lock: Lock = field(default_factory=Lock)
 
     def past(self, workspace: Path, step: str) -> list[Made]:
@@ -108,7 +114,7 @@ class Foresight:
         if stored and not problem:
             self._add(step, workspace, values, part, "cached", "", sure=sure)
             return self._keep(step.kind.model_validate(stored), sure=sure)
-        known = stored or told_receipt(workspace, step.name, key)
+        known = stored or self._told(workspace).get(f"store/{step.name}/{key}")
         reason = problem or (Reason("artifact", "its artifact is gone") if known else None)
         reason = reason or self._reason(step, workspace, inputs)
         self._add(step, workspace, values, part, "run", reason.words, sure=sure)
@@ -117,11 +123,28 @@ class Foresight:
         same = reason.kind in {"setting", "code", "version"} and step.name not in NEVER_THE_SAME
         return self._like(step, OPEN if same else CHANGED, step.name, workspace, values, inputs)
 
+    def _told(self, workspace: Path) -> dict[str, dict[str, Any]]:
+        """Give what runs told of artifacts; read once."""
+        with self.lock:
+            if self.told is None:
+                self.told = told_receipts(workspace)
+            return self.told
+
+    def _damage(self, folder: Path) -> str:
+        """Say what is wrong with an artifact's files; they are read for a second or two, and measured after that."""
+        by_size = self.reading > MOST_READING
+        began = time.monotonic()
+        broken = damage(folder, by_size=by_size)
+        with self.lock:
+            self.reading += time.monotonic() - began
+            self.by_size += by_size
+        return broken
+
     def _problem(
         self, step: Identity, workspace: Path, values: Mapping[str, Any], folder: Path
     ) -> Reason | None:
         """Say what is wrong with an artifact: with its files, or with what the registry says of it."""
-        if broken := damage(folder):
+        if broken := self._damage(folder):
             return Reason("artifact", f"its artifact is damaged: {broken}")
         if step.confirm is None:
             return None

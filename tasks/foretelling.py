@@ -31,6 +31,7 @@ from tasks.core.store.making import Made
 from tasks.core.store.run_files import RECEIPTS
 
 CHANGED, OPEN = "changed:", "open:"  # what digests begin with that are not known yet
+RUNS = 20  # that are asked what artifacts were like which are gone
 DATA = RawLogs.__module__  # where the receipts are that count rows
 ROW_BYTES = 700  # of a log, where nothing was read yet
 ROW_TOKENS = 150  # of an example, where nothing was encoded yet
@@ -58,20 +59,17 @@ def foretell(
     )
 
 
-def told_receipt(workspace: Path, step: str, key: str) -> dict[str, Any] | None:
-    """Give the receipt of an artifact that is gone, as a run told it that had it: a step gives the same again."""
-    path = f"store/{step}/{key}"
-    for folder in sorted((workspace / "runs").glob("*"), reverse=True):
+def told_receipts(workspace: Path) -> dict[str, dict[str, Any]]:
+    """Give, by their paths, the receipts that the last runs told, also of artifacts that are gone: a step gives the same again."""
+    found: dict[str, dict[str, Any]] = {}
+    for folder in sorted((workspace / "runs").glob("*"))[-RUNS:]:
         try:
-            text = (folder / RECEIPTS).read_text(encoding="utf-8")
-        except OSError:
+            told = json.loads((folder / RECEIPTS).read_bytes())
+        except (OSError, ValueError):  # it was killed
             continue
-        if path not in text:
-            continue
-        for receipt in json.loads(text):
-            if receipt.get("path") == path:
-                return {name: value for name, value in receipt.items() if name != "kind"}
-    return None
+        for receipt in told:
+            found[receipt["path"]] = {name: value for name, value in receipt.items() if name != "kind"}
+    return found
 
 
 def _rows_in(workspace: Path, values: Values, past: Past) -> int:

@@ -157,15 +157,15 @@ def find(workspace: Path, step: str, key: str, kind: type[R]) -> R | None:
     return kind.model_validate(json.loads((folder / MANIFEST).read_bytes())["receipt"])
 
 
-def damage(folder: Path) -> str:
+def damage(folder: Path, *, by_size: bool = False) -> str:
     """Say what is wrong with an artifact; empty when it is whole.
 
-    Every file is read and compared with the manifest; a file that is not in it is damage too. Prefect's record is not
-    part of the artifact: see `record_agrees`.
+    Every file is read and compared with the manifest, or, `by_size`, only measured; a file that is not in it is damage too.
+    Prefect's record is not part of the artifact: see `record_agrees`.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        expected = {name: entry["sha256"] for name, entry in manifest["files"].items()}
+        expected = {name: (entry["sha256"], entry["size"]) for name, entry in manifest["files"].items()}
     except (OSError, ValueError, KeyError, TypeError):
         return f"{MANIFEST} is missing or unreadable"
     if manifest.pop("sha256", "") != digest_value(manifest) or manifest.get("schema") != SCHEMA:
@@ -176,8 +176,8 @@ def damage(folder: Path) -> str:
     }
     for name in sorted(present ^ set(expected)):
         return f"{name} is {'missing' if name in expected else 'not in the manifest'}"
-    for name, sha in expected.items():
-        if digest_file(folder / name) != sha:
+    for name, (sha, size) in expected.items():
+        if (folder / name).stat().st_size != size or (not by_size and digest_file(folder / name) != sha):
             return f"{name} does not have the digest of the manifest"
     return ""
 
