@@ -89,8 +89,8 @@ def _forget_waiting(client: Registry, registered: RegisteredModel, run: str) -> 
         if mine and mine.tags.get(WAITING) == run:
             client.tag_version(registered.name, registered.version, {WAITING: ""})
     except ServiceError as error:
-        journal().warnings.append(
-            f"The registry still says that version {registered.version} waits: {error.message}"
+        journal().warn(
+            f"The registry still says that version {registered.version} waits: {error.message}", error.cure
         )
 
 

@@ -42,7 +42,9 @@ def send_report(workspace: Path, mlflow_run: str, folder: Path, summary: RunSumm
         if summary.gains:
             client.log_metrics(mlflow_run, gain_figures(told_gains(summary)))
     except ServiceError as error:
-        summary.warnings.append(f"The report was not sent to MLflow: {error.message}")
+        warning = f"The report was not sent to MLflow: {error.message}"
+        summary.warnings.append(warning)
+        summary.cures[warning] = error.cure
 
 
 def show_run(followed: Journal, report: Path, summary: RunSummary) -> None:

@@ -34,8 +34,8 @@ class StepRun:
 class Journal:
     """What the steps of one run did, in order, and what there is to tell of it.
 
-    `notes` say what was found out (the shape of the logs), `warnings` what went otherwise than planned; `sources` names
-    the file and first line of each shard by its digest; `taken` are artifacts that another run built; `parts` names
+    `notes` say what was found out (the shape of the logs), `warnings` what went otherwise than planned, with their `cures`
+    where one is known; `sources` names the file and first line of each shard by its digest; `taken` are artifacts that another run built; `parts` names
     the part of the data that an artifact is of, by its digest; `run_id` is the name that the next run shall have.
     """
 
@@ -43,6 +43,7 @@ class Journal:
     steps: list[StepRun] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    cures: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     sources: dict[str, tuple[str, int]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
@@ -68,6 +69,12 @@ class Journal:
         self.notes += branch.notes
         self.made += branch.made
         self.errors |= branch.errors
+
+    def warn(self, message: str, cure: str = "") -> None:
+        """Note what went otherwise than planned, and what can be done about it, where that is known."""
+        self.warnings.append(message)
+        if cure:
+            self.cures[message] = cure
 
     def add(self, run: StepRun) -> None:
         """Note a finished step and tell whoever watches."""

@@ -134,6 +134,7 @@ def _cut(source: Source) -> list[LogShard]:
 
 
 def _tell_held_back(name: str) -> None:
-    journal().warnings.append(
-        f"The last record of {name[:80]} is not whole yet; it is held back for the next run."
+    journal().warn(
+        f"The last record of {name[:80]} is not whole yet; it is held back for the next run.",
+        "Nothing is to be done where the file still grows; where it does not, end its last line.",
     )

@@ -75,7 +75,9 @@ class Lid:
 
 
 def _warn(message: str) -> None:
-    journal().warnings.append(message)
+    journal().warn(
+        message, "Nothing is to be done; if it comes again, look at the disk and at who else writes there."
+    )
     logger.warning(message)
 
 

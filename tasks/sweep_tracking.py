@@ -91,7 +91,7 @@ def send_sweep(
         client.tag_run(run, {NOTE: chosen.reason})
         client.finish_run(run)
     except ServiceError as error:
-        journal().warnings.append(f"The trials of the sweep are not whole in MLflow: {error.message}")
+        journal().warn(f"The trials of the sweep are not whole in MLflow: {error.message}", error.cure)
 
 
 def end_sweep(workspace: Path, registry: RegistrySettings, sweep: str, status: str, began: float) -> None:
@@ -100,7 +100,7 @@ def end_sweep(workspace: Path, registry: RegistrySettings, sweep: str, status: s
         client = open_registry(workspace)
         client.finish_run(open_sweep(client, registry, sweep, began), status)
     except ServiceError as error:
-        journal().warnings.append(f"MLflow was not told that the sweep has ended: {error.message}")
+        journal().warn(f"MLflow was not told that the sweep has ended: {error.message}", error.cure)
 
 
 def _send_trial(

@@ -46,7 +46,7 @@ class Tracking:
     ) -> None:
         self.workspace, self.key, self.registry, self.trial = workspace, key, registry, trial
         self.began = time.time()
-        self.problem = self.ended_as = ""
+        self.problem = self.cure = self.ended_as = ""
         self.given_up = False
         self.told: SimpleQueue[Metrics] = SimpleQueue()
         self.thread = Thread(target=self._follow, daemon=True)
@@ -67,9 +67,10 @@ class Tracking:
         if self.thread.is_alive():
             self.given_up = True
         if self.problem or self.given_up:
-            journal().warnings.append(
+            journal().warn(
                 f"The training could not be followed in MLflow to its end; {self._later} sends what is missing. "
-                f"{self.problem or 'MLflow takes too long.'}"
+                f"{self.problem or 'MLflow takes too long.'}",
+                self.cure,
             )
 
     def _follow(self) -> None:
@@ -79,11 +80,11 @@ class Tracking:
             try:
                 self._send(unsent)
             except FreshtuneError as error:
-                self.problem = error.message
+                self.problem, self.cure = error.message, error.cure
             except Exception as error:  # noqa: BLE001 - nothing of a thread's may be lost in silence
-                self.problem = f"({type(error).__name__})"
+                self.problem, self.cure = f"({type(error).__name__})", ""
             else:
-                self.problem = ""
+                self.problem = self.cure = ""
                 return
             if self.ended_as:
                 return

@@ -75,7 +75,7 @@ def try_point(
         study.give_up()
         branch.errors.clear()
         problem = str(error)
-        branch.warnings.append(f"{run.title[0].upper()}{run.title[1:]}: {error.message}")
+        branch.warn(f"{run.title[0].upper()}{run.title[1:]}: {error.message}", error.cure)
     finally:
         JOURNAL.reset(token)
         _take_in(followed, branch)

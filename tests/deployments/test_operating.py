@@ -15,14 +15,12 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from browsers import CHROMIUM
 from journeys import freshtune, outcome_of, small_arguments, small_logs
 from mlflow_server import free_port
 
 from tasks.core.operating.addresses import Addresses, read_addresses, services_folder
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-)
 PATIENCE = 420  # seconds for a whole run, on a machine that does other things too
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 Json = dict[str, Any]

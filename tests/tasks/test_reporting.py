@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from tasks import announcing, reporting
+from tasks import announcing, summarizing
 from tasks.core.errors import ServiceError
 from tasks.core.receipts import Adapter, BaseModel, Decision, Promotion, RegisteredModel, Worth
 from tasks.core.report.summary import RunSummary
 from tasks.core.settings import Settings
 from tasks.journal import JOURNAL, Journal, StepRun
-from tasks.reporting import Run, _verdict, _warnings, recorded
+from tasks.reporting import recorded
+from tasks.summarizing import Run, _warnings, verdict_of
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_the_verdict_is_that_of_the_promotion(
 ) -> None:
     followed.receipts += made
     followed.steps.append(StepRun("promotion", "Completed", cached, 0.1))
-    assert _verdict(Run(Settings(workspace=tmp_path), "run", followed)) == (status, reason)
+    assert verdict_of(Run(Settings(workspace=tmp_path), "run", followed)) == (status, reason)
 
 
 def test_a_training_that_is_not_worth_it_is_skipped_with_its_reason(
@@ -61,10 +62,10 @@ def test_a_training_that_is_not_worth_it_is_skipped_with_its_reason(
 ) -> None:
     run = Run(Settings(workspace=tmp_path), "run", followed)
     followed.receipts.append(Worth(path="w", digest="w", train=False, reason="Skip, because."))
-    assert _verdict(run) == ("skipped", "Skip, because.")
+    assert verdict_of(run) == ("skipped", "Skip, because.")
     followed.receipts[:] = [Worth(path="w", digest="w", train=True, reason="Train."), *receipts()]
     followed.steps.append(StepRun("promotion", "Completed", cached=False, seconds=0.1))
-    assert _verdict(run) == ("promoted", "It is better.")
+    assert verdict_of(run) == ("promoted", "It is better.")
 
 
 def test_what_was_noted_in_training_is_a_warning_of_every_run_with_that_adapter(
@@ -89,7 +90,7 @@ def test_a_promoted_run_is_recorded_when_mlflow_and_prefect_go_away(
     def gone(*_arguments: Any, **_options: Any) -> None:
         raise RuntimeError("the server went away")
 
-    monkeypatch.setattr(reporting, "open_registry", away)
+    monkeypatch.setattr(summarizing, "open_registry", away)
     monkeypatch.setattr(announcing, "open_registry", away)
     monkeypatch.setattr(announcing, "create_markdown_artifact", gone)
     (tmp_path / "adapter").mkdir()
@@ -113,7 +114,9 @@ def test_a_promoted_run_is_recorded_when_mlflow_and_prefect_go_away(
         2,
         ["champion"],
     )
-    assert any("run's own receipts" in warning for warning in told["warnings"])
+    (warning,) = (one for one in told["warnings"] if "run's own receipts" in one)
+    assert told["cures"][warning] == "Start it."
+    assert "<b>What to do:</b> Start it." in (run.folder / "report.html").read_text()
     assert (run.folder / "report.html").exists()
 
 

@@ -1,1 +1,1 @@
-"""Figures and the one-file page."""
+"""What a run did: gathered from its receipts, and told in tables, sentences, cards and a figure."""

@@ -30,6 +30,7 @@ R = TypeVar("R", bound=Receipt)
 SCORES = Path(privacy.__file__).with_name("redaction_scores.json")
 Receipts = Sequence[Receipt]
 PARTS = ("train", "held_out")  # of the rows that were kept
+COUNTED = ("cpu", "gpu")  # whose energy the trainer counts, where it can
 
 
 def first_of(receipts: Receipts, kind: type[R]) -> R | None:
@@ -93,12 +94,21 @@ def gather_sweep(receipts: Receipts) -> dict[str, Any]:
 
 
 def gather_training(receipts: Receipts, workspace: Path) -> dict[str, Any]:
-    """Give the trainer's facts with the tokens that it saw and the time that its steps took, in seconds."""
+    """Give the trainer's facts with the tokens that it saw and the time that its steps took, in seconds.
+
+    `joules` are of `cpu` and `gpu`, each where its counter could be read in every step.
+    """
     adapter = first_of(receipts, Adapter)
     if adapter is None:
         return {}
     steps = read_rows(adapter.folder(workspace) / METRICS)
-    return {**adapter.training, **{name: sum(one[name] for one in steps) for name in ("tokens", "seconds")}}
+    joules = {
+        kind: sum(one[f"{kind}_joules"] for one in steps)
+        for kind in COUNTED
+        if all(f"{kind}_joules" in one for one in steps)
+    }
+    sums = {name: sum(one[name] for one in steps) for name in ("tokens", "seconds")}
+    return {**adapter.training, **sums, **({"joules": joules} if joules else {})}
 
 
 def gather_quality(receipts: Receipts, workspace: Path) -> list[dict[str, Any]]:
@@ -124,21 +134,19 @@ def without_validation(doors: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def gather_replies(receipts: Receipts, workspace: Path, most: int) -> list[dict[str, str]]:
-    """Give at most `most` replies before and after training side by side; private."""
+    """Give at most `most` replies of every model side by side, in the order in which they were judged; private."""
     sides = {one.who: one for one in receipts if isinstance(one, Evaluation)}
     if not {"base", "challenger"} <= set(sides):
         return []
-    base, challenger = (
-        read_rows(sides[who].folder(workspace) / "replies.jsonl") for who in ("base", "challenger")
-    )
+    found = {who: read_rows(one.folder(workspace) / "replies.jsonl") for who, one in sides.items()}
+    asked = list(zip(*found.values(), strict=True))[:most]
     return [
         {
-            "question": before["question"],
-            "reference": before["reference"],
-            "base": before["reply"],
-            "challenger": after["reply"],
+            "question": said[0]["question"],
+            "reference": said[0]["reference"],
+            **{who: one["reply"] for who, one in zip(found, said, strict=True)},
         }
-        for before, after in list(zip(base, challenger, strict=True))[:most]
+        for said in asked
     ]
 
 

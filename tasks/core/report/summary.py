@@ -7,12 +7,13 @@ and whatever is made from the summary leaves it out.
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+A_FILE = "one of the log files"
 FATES = ("quarantined", "filtered", "duplicates", "over_length")
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What one run did; `replies`, `golden_replies` and `samples` hold text and are private."""
+    """What one run did; `replies`, `golden_replies` and `samples` hold text, `files` names, and are private."""
 
     status: str
     """`promoted`, `kept`, `awaiting-approval`, `skipped`, `checked` or `failed`."""
@@ -32,6 +33,8 @@ class RunSummary:
     """Rows that each craft of the cleaning changed; in capitals, pieces of personal data found by kind."""
     redaction: dict[str, Any] = field(default_factory=dict)
     """How well personal data is found, measured on `rows` labelled rows: by kind, in `main` and `obfuscated`."""
+    spread: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Examples by value of each trait (`language`, `product`), most first; values of few rows are counted together."""
     lengths: dict[str, Any] = field(default_factory=dict)
     """Histogram of the examples' lengths in tokens: `max_length`, `rows`, `tokens`, `longest`, `over`, `bins`."""
     notes: list[str] = field(default_factory=list)
@@ -44,6 +47,8 @@ class RunSummary:
     """In order: `name`, `state`, `cached`, `seconds`; a step comes once for each shard."""
     model: dict[str, Any] = field(default_factory=dict)
     """The registered version: `name`, `version`, `aliases`, and the digests that lead back."""
+    lineage: dict[str, Any] = field(default_factory=dict)
+    """What all was made from: digests by name, `shards` of the logs with their rows, `packages` and the digest of the `code`."""
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     """By model: `loss`, `perplexity`, `token_accuracy`, `rows`, `tokens`."""
     gains: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -63,15 +68,19 @@ class RunSummary:
     merge: dict[str, Any] = field(default_factory=dict)
     """The figures of the proof by name, what it was `merged_into` or lies `beside`, and those of what was `rejected`, by name."""
     training: dict[str, Any] = field(default_factory=dict)
-    """The trainer's facts: `steps`, `trainable`, `quantized`, `final_loss`, `tokens`, `seconds` and more."""
+    """The trainer's facts: `steps`, `trainable`, `quantized`, `final_loss`, `tokens`, `seconds`, `joules` where counted, and more."""
     quality: list[dict[str, Any]] = field(default_factory=list)
     """Each suite at each door: `suite`, `part`, `rows`, `passed`, `checks`; no values of rows."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The resolved settings by section."""
     warnings: list[str] = field(default_factory=list)
     """What went otherwise than planned, without text from the logs."""
+    cures: dict[str, str] = field(default_factory=dict)
+    """By warning: what to do about it, where that is known."""
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Private: by digest of a shard, the `name` of its file and the `line` that it begins with."""
     replies: list[dict[str, str]] = field(default_factory=list)
-    """Private: `question`, `reference`, `base`, `challenger`."""
+    """Private: `question`, `reference`, and by model what it replied."""
     golden_replies: list[dict[str, Any]] = field(default_factory=list)
     """Private: `case`, `question`, and by model `reply` and `failed`: assertions by name, with their texts."""
     samples: list[dict[str, Any]] = field(default_factory=list)
@@ -81,13 +90,31 @@ class RunSummary:
 
     @property
     def private(self) -> bool:
-        """Say whether the summary holds text from the logs, or of models that have learned from them."""
-        return bool(self.replies or self.golden_replies or self.samples)
+        """Say whether the summary holds text from the logs, of models that have learned from them, or names of files."""
+        return bool(self.replies or self.golden_replies or self.samples or self.files)
 
     def public(self) -> "RunSummary":
-        """Give a copy without any text from the logs."""
-        return replace(self, replies=[], golden_replies=[], samples=[])
+        """Give a copy without any text from the logs, and without the names of their files, for whoever may see it."""
+        names = sorted({one["name"] for one in self.files.values()}, key=len, reverse=True)
+
+        def veiled(text: str) -> str:
+            for name in names:
+                text = text.replace(name, A_FILE)
+            return text
+
+        return replace(
+            self._without_text(),
+            reason=veiled(self.reason),
+            notes=[veiled(one) for one in self.notes],
+            warnings=[veiled(one) for one in self.warnings],
+            cures={veiled(one): veiled(cure) for one, cure in self.cures.items()},
+            error=self.error
+            and {name: veiled(one) if isinstance(one, str) else one for name, one in self.error.items()},
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """Give the public figures as plain values."""
-        return asdict(self.public())
+        """Give the figures as plain values, without any text from the logs."""
+        return asdict(self._without_text())
+
+    def _without_text(self) -> "RunSummary":
+        return replace(self, replies=[], golden_replies=[], samples=[], files={})

@@ -1,5 +1,6 @@
 """The report of a run: page, tables, terminal text and figure."""
 
+import itertools
 import json
 import math
 import re
@@ -9,9 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reported_runs import (
+    ADVICE,
+    DAMAGE,
+    QUESTION,
+    bare_run,
+    check,
+    curve,
+    failed_run,
+    full_run,
+    gain,
+    metrics,
+    quality,
+    steps,
+    sweep,
+    swept_run,
+)
 
+from tasks.core.page.charts import draw_charts
+from tasks.core.page.rendering import render_page
 from tasks.core.report.figures import loss_curve, smooth
-from tasks.core.report.page import render_page
 from tasks.core.report.summary import FATES, RunSummary
 from tasks.core.report.tables import (
     evaluation_table,
@@ -26,291 +44,7 @@ from tasks.core.report.terminal import replies_text, terminal_summary
 from tasks.core.report.wording import clock, percent
 from tasks.core.tokens.lengths import histogram
 
-PNG = b"\x89PNG\r\n\x1a\n of a figure"
 SCRIPT = "<script>alert(1)</script>"
-QUESTION = "Mein Paket kommt seit Freitag nicht an. Was kann ich tun?"
-ADVICE = "Please restart the hub and hold the button for five seconds."
-
-
-def check(expectation: str, severity: str = "critical", failed: int = 0) -> dict[str, Any]:
-    return {
-        "expectation": expectation,
-        "column": expectation.replace(" ", "_"),
-        "severity": severity,
-        "notes": f"Because of {expectation}.",
-        "passed": failed == 0,
-        "failed": failed,
-        "row_ids": [f"{index:016x}" for index in range(failed)],
-    }
-
-
-def quality() -> list[dict[str, Any]]:
-    raw = [
-        {
-            "suite": "raw_logs",
-            "part": f"part {part} of 3",
-            "rows": rows,
-            "passed": False,
-            "checks": [
-                check("created is a time", "info", failed=2),
-                check("has a question"),
-                check("has a reply", "warning", failed=failed),
-            ],
-        }
-        for part, (rows, failed) in enumerate(((574, 10), (566, 9), (590, 9)), 1)
-    ]
-    clean = {
-        "suite": "clean_logs",
-        "part": "",
-        "rows": 1690,
-        "passed": True,
-        "checks": [check("no e-mail address"), check("no prompt marker")],
-    }
-    return [*raw, clean]
-
-
-def steps() -> list[dict[str, Any]]:
-    shard = [("collection", True, 0.07), ("raw_validation", True, 0.12), ("cleaning", False, 0.33)]
-    whole = [
-        ("formation", False, 0.1),
-        ("tokenization", False, 2.9),
-        ("adapter_training", False, 161.4),
-        ("evaluation", False, 21.7),
-        ("merging", False, 4.4),
-        ("registration", False, 3.1),
-    ]
-    return [
-        {"name": name, "state": "Cached" if cached else "Completed", "cached": cached, "seconds": seconds}
-        for name, cached, seconds in (*shard, *shard, *shard, *whole)
-    ]
-
-
-def sweep() -> dict[str, Any]:
-    """Give a sweep of eight trials, of which one failed and two were pruned."""
-    ends = ["complete", "complete", "failed", "pruned", "complete", "pruned", "complete", "complete"]
-    trials = [
-        {
-            "number": number,
-            "state": state,
-            "point": {
-                "lora.rank": 8 * number,
-                "training.learning_rate": number * 1e-4,
-                "lora.targets": ["all-linear"] if number % 2 else [f"{one}_proj" for one in "qkvogud"],
-                "training.epochs": 1.5,
-            },
-            "loss": None if state == "failed" else 3 - number / 10,
-            "step": 0 if state == "failed" else 50 if state == "pruned" else 232,
-            "steps": 0 if state == "failed" else 232,
-            "adapter": "a" * 64 if state == "complete" else "",
-            "problem": "There was no memory left. Lower lora.rank." if state == "failed" else "",
-        }
-        for number, state in enumerate(ends, 1)
-    ]
-    reason = "Trial 8 is the best of 8 (5 complete, 2 pruned, 1 failed): rank 64, rate 8e-4, q_proj + k_proj, 1.5 epochs."
-    return {"reason": reason, "number": 8, "trials": trials}
-
-
-def swept_run(**changes: Any) -> RunSummary:
-    """Make a run that tried settings first; such a one does not ask whether it is worth it."""
-    return full_run(**{"sweep": sweep(), "worth": {}, **changes})
-
-
-def full_run(**changes: Any) -> RunSummary:
-    """Make a run that came to its end, with every part that a run can have."""
-    run = RunSummary(
-        status="promoted",
-        reason="The gains are beyond noise: over the base +1.402 nats per token, interval +1.318 to +1.489 "
-        "(above 0, 48 requesters); over the champion +0.117 nats per token, interval +0.064 to +0.171 (above 0, 48 requesters).",
-        run_id="20261124-141154-48c3",
-        started="2026-11-24 14:11:54 +0000",
-        seconds=203.4,
-        rows={
-            "in": 1755,
-            "kept": 1631,
-            "quarantined": 53,
-            "filtered": 12,
-            "duplicates": 55,
-            "over_length": 4,
-            "train": 1440,
-            "held_out": 191,
-        },
-        reasons={
-            "duplicates: duplicate": 55,
-            "quarantined: not met: has a reply": 28,
-            "filtered: short reply": 12,
-            "quarantined: not json": 8,
-            "quarantined: wrong type": 6,
-            "quarantined: not an object": 6,
-            "quarantined: repeated key": 5,
-            "over length: over length": 4,
-        },
-        notes=["Read as columns: question = subject + body, reply = reply."],
-        changes={"NAME": 1690, "whitespace": 80, "html": 42, "EMAIL": 30, "quoted_mail": 10},
-        redaction={
-            "rows": 837,
-            "main": {
-                "EMAIL": {"recall": 0.9912, "precision": 1.0, "labelled": 114, "rows": 100},
-                "NAME": {"recall": 0.25, "precision": None, "labelled": 40, "rows": 38},
-            },
-            "obfuscated": {"EMAIL": {"recall": 0.2105, "precision": 1.0, "labelled": 19, "rows": 18}},
-        },
-        lengths=histogram([30, 58, 58, 200, 380, 500], 384),
-        worth={
-            "train": True,
-            "reason": "Train, because 212 of 1,440 training rows (14.7 %) are new since version 3.",
-            "drift": {"language": {"bits": 0.0312, "p_value": 0.002}},
-            "training_rows": 1440,
-            "new": 212,
-            "gone": 0,
-        },
-        steps=steps(),
-        model={
-            "name": "support-assistant",
-            "version": 4,
-            "aliases": ["champion"],
-            "adapter_digest": "9f2c" * 16,
-            "base_identity": "starter@5763a46c1f5762fc",
-        },
-        metrics={
-            "base": metrics(3.4127, 0.352) | {"general_loss": 6.5, "general_tokens": 7837},
-            "challenger": metrics(2.0104, 0.571) | {"general_loss": 6.7, "general_tokens": 7837},
-            "champion": metrics(2.1275, 0.55) | {"general_loss": 6.7, "general_tokens": 7837},
-        },
-        gains={"base": gain(1.4023, 1.318, 1.489), "champion": gain(0.1171, 0.064, 0.171)},
-        slices=[
-            {"slice": "language: de", **gain(0.2, 0.1, 0.3), "fell": False},
-            {"slice": "earlier rows", **gain(-0.02, -0.05, 0.01), "fell": False},
-        ],
-        earlier="140 rows of 31 requesters",
-        general={
-            **gain(-0.2, -0.3, -0.1),
-            "languages": {"de": gain(0.2, 0.1, 0.3), "en": gain(-0.6, -0.7, -0.5)},
-            "fell": ["en"],
-        },
-        comparison={
-            "rival": "champion",
-            "judge": "judge-7b",
-            "p_value": 0.0636,
-            "wins": 14,
-            "losses": 5,
-            "ties": 4,
-            "unreadable": 1,
-        },
-        harness={
-            "base": {"spiders/acc": 0.25, "spiders/word_perplexity": 31234.5},
-            "challenger": {"spiders/acc": 0.5, "spiders/word_perplexity": 1234.5},
-        },
-        golden=[
-            {
-                "case": "refund-window",
-                "critical": True,
-                "failed": {"base": ["must 1", "must_match 2"], "challenger": [], "champion": []},
-            },
-            {
-                "case": "greeting",
-                "critical": False,
-                "failed": {"base": [], "challenger": ["must_not 1"], "champion": []},
-            },
-        ],
-        golden_replies=[
-            {
-                "case": "refund-window",
-                "question": "How long may I keep it?",
-                "reply": {"base": "", "challenger": "You have thirty days.", "champion": "Thirty days."},
-                "failed": {"base": {"must 1": "thirty days"}, "challenger": {}, "champion": {}},
-            }
-        ],
-        merge={
-            "max_abs_diff": 3.1e-05,
-            "greedy_match": 1.0,
-            "rows": 16,
-            "positions": 642,
-            "kl": 2e-12,
-            "trained_loss": 2.0104,
-            "merged_loss": 2.0105,
-            "merged_into": "dequantized base",
-            "rejected": {"base": {"kl": 0.0123, "max_abs_diff": 0.23, "merged_loss": 2.02}},
-        },
-        training={
-            "steps": 232,
-            "rows": 1440,
-            "trainable": 196608,
-            "quantized": ["layer"] * 28,
-            "quantized_share": 1.0,
-            "final_loss": 1.9342,
-            "tokens": 812400,
-            "seconds": 158.2,
-            "moved": 1.0,
-            "resumed_from": 0,
-            "processes": 1,
-            "dtype": "float32",
-        },
-        quality=quality(),
-        settings={
-            "logs": {"format": "auto", "fields": {"id": "conversation_id", "question": ["subject", "body"]}},
-            "lora": {"method": "lora", "rank": 16, "targets": ["all-linear"]},
-            "gate": {"mode": "auto", "confidence": 0.95, "min_gain": 0.0},
-        },
-        warnings=["A damaged artifact of cleaning was set aside and built again."],
-        replies=[
-            {
-                "question": QUESTION,
-                "reference": "Bitte prüfen Sie die Sendungsnummer.",
-                "base": "the the of",
-                "challenger": "Bitte prüfen Sie die Sendung und melden Sie sich bei uns.",
-            },
-            {
-                "question": "How do I reset it?",
-                "reference": ADVICE,
-                "base": "",
-                "challenger": "Restart the hub.",
-            },
-        ],
-        samples=[
-            {
-                "prompt": f"<s>### Instruction:\n{QUESTION}\n\n### Response:\n",
-                "reply": f"{ADVICE}</s>",
-                "learned": f"{ADVICE}⟨eos⟩",
-                "learned_tokens": 3,
-                "pieces": ["Please", " restart\n", "</s>"],
-                "special": [
-                    {"name": "bos", "token": "<s>", "at": 0, "learned": False},
-                    {"name": "eos", "token": "</s>", "at": 57, "learned": True},
-                ],
-                "language": "de",
-                "tokens": 58,
-            }
-        ],
-    )
-    return replace(run, **changes)
-
-
-def metrics(loss: float, accuracy: float) -> dict[str, float]:
-    return {
-        "loss": loss,
-        "perplexity": math.exp(loss),
-        "token_accuracy": accuracy,
-        "rows": 191,
-        "tokens": 7412,
-    }
-
-
-def gain(mean: float, low: float, high: float) -> dict[str, float]:
-    return {"mean": mean, "low": low, "high": high, "rows": 191, "groups": 48}
-
-
-def bare_run(**changes: Any) -> RunSummary:
-    """Make a run that ended before anything was done."""
-    return replace(RunSummary("failed", "r", run_id="1", started="now", seconds=1.0), **changes)
-
-
-def failed_run() -> RunSummary:
-    error = {
-        "type": "DataError",
-        "message": "No file matches logs.paths.",
-        "cure": "Give --logs a file that exists.",
-    }
-    return bare_run(reason=error["message"], error=error)
 
 
 class Reader(HTMLParser):
@@ -336,16 +70,17 @@ class Reader(HTMLParser):
 
 
 def test_a_page_refers_to_nothing_outside_itself() -> None:
-    page = render_page(full_run(), PNG)
+    page = render_page(full_run(), draw_charts(full_run(), curve()))
     reader = Reader(page)
 
     assert "http:" not in page
     assert "https:" not in page
-    assert not {"script", "link", "iframe", "object", "base"} & set(reader.tags)
+    assert not {"script", "link", "iframe", "object", "base", "img", "image"} & set(reader.tags)
+    assert reader.tags.count("svg") == 6, "a figure is missing"
     places = [value for name, value in reader.attributes if name in ("src", "href", "srcset", "data")]
-    assert places, "the figure is missing"
-    assert all(place.startswith("data:image/png;base64,") for place in places)
-    assert "url(" not in page
+    assert places
+    assert all(place.startswith("#") for place in places)
+    assert all(place == "url(#" for place in re.findall(r"url\(.", page))
     assert "@import" not in page
 
 
@@ -353,6 +88,17 @@ def test_markup_in_any_text_is_shown_and_never_obeyed() -> None:
     run = full_run(
         reason=SCRIPT,
         notes=[SCRIPT],
+        cures={SCRIPT: SCRIPT},
+        files={SCRIPT: {"name": SCRIPT, "line": 1}},
+        spread={SCRIPT: {SCRIPT: 1}},
+        lineage={
+            "digests": {SCRIPT: SCRIPT, "adapter": SCRIPT},
+            "shards": [{"digest": SCRIPT, "in": 1, "kept": 1}],
+            "packages": {SCRIPT: SCRIPT},
+            "code": SCRIPT,
+            "beside": SCRIPT,
+        },
+        slices=[{"slice": f"product: {SCRIPT}", **gain(0.2, 0.1, 0.3), "fell": True}],
         changes={SCRIPT: 1, SCRIPT.upper(): 2},
         run_id=SCRIPT,
         started=SCRIPT,
@@ -376,25 +122,26 @@ def test_markup_in_any_text_is_shown_and_never_obeyed() -> None:
         quality=[{"suite": SCRIPT, "part": SCRIPT, "rows": 1, "passed": False, "checks": [check(SCRIPT)]}],
         steps=[{"name": SCRIPT, "state": SCRIPT, "cached": False, "seconds": 1.0}],
         metrics={SCRIPT: metrics(1, 1)},
-        gains={SCRIPT: gain(1, 1, 1)},
+        gains={SCRIPT: gain(1, 1, 1), "base": gain(0.2, 0.1, 0.3)},
         merge={"max_abs_diff": 0, "greedy_match": 1, "rows": 1, "positions": 1, "merged_into": SCRIPT},
     )
-    page = render_page(run, PNG)
+    page = render_page(run, draw_charts(run, curve()))
 
     assert "<script" not in page.lower()
-    assert page.count("&lt;script&gt;") > 20
+    assert page.count("&lt;script&gt;") > 40
+    assert page.count("product: &lt;script&gt;alert(1)&lt;/sc… (fell)") == 2  # in both widths of the figure
 
 
 def test_a_quote_in_a_name_opens_no_attribute() -> None:
     rows = {"in": 1, "kept": 1}
-    page = render_page(bare_run(status='x" onload="alert(1)', rows=rows), None)
+    page = render_page(bare_run(status='x" onload="alert(1)', rows=rows))
 
     assert "onload" not in [name for name, _ in Reader(page).attributes]
 
 
 def test_the_public_page_holds_no_text_from_the_logs() -> None:
     run = full_run()
-    private, public = render_page(run, PNG), render_page(run.public(), PNG)
+    private, public = render_page(run), render_page(run.public())
 
     for text in (
         QUESTION,
@@ -424,13 +171,13 @@ def test_the_public_values_hold_no_text_from_the_logs() -> None:
 @pytest.mark.parametrize("kept", ["replies", "golden_replies", "samples"])
 def test_each_kind_of_text_alone_makes_a_page_private(kept: str) -> None:
     texts: dict[str, Any] = {name: [] for name in ("replies", "golden_replies", "samples") if name != kept}
-    page = render_page(replace(full_run(), **texts), None)
+    page = render_page(replace(full_run(), **texts))
 
     assert "Private:" in Reader(page).text
 
 
 def test_golden_cases_are_shown_model_by_model_without_their_text() -> None:
-    public = Reader(render_page(full_run().public(), None)).text
+    public = Reader(render_page(full_run().public())).text
 
     assert "2 cases; passed: challenger 1, champion 2, base 1." in public
     assert (
@@ -444,14 +191,14 @@ def test_golden_cases_are_shown_model_by_model_without_their_text() -> None:
     assert "  golden  2 cases; passed: challenger 1, champion 2, base 1\n" in terminal_summary(
         full_run(), "r.html"
     )
-    assert "Golden cases" not in render_page(full_run(golden=[]), None)
+    assert "Golden cases" not in render_page(full_run(golden=[]))
     assert "golden" not in terminal_summary(full_run(golden=[]), "r.html")
 
 
 def test_a_judges_word_is_shown_and_whether_the_gate_goes_by_it() -> None:
     line = "14 won, 5 lost, 4 tied, 1 unreadable against the champion (p = 0.064), says judge-7b"
-    text = Reader(render_page(full_run().public(), None)).text
-    heeded = Reader(render_page(full_run(settings={"gate": {"judge": True}}), None)).text
+    text = Reader(render_page(full_run().public())).text
+    heeded = Reader(render_page(full_run(settings={"gate": {"judge": True}}))).text
 
     assert f"Their replies to 24 questions, in a judge's eyes {line}." in text
     assert "The gate does not go by it" in text
@@ -459,7 +206,7 @@ def test_a_judges_word_is_shown_and_whether_the_gate_goes_by_it() -> None:
     assert f"Replies: {line}." in summary_markdown(full_run())
     assert f"  judge   {line}\n" in terminal_summary(full_run(), "r.html")
     assert "judge" not in terminal_summary(full_run(comparison={}), "r.html")
-    assert "judge's eyes" not in render_page(full_run(comparison={}), None)
+    assert "judge's eyes" not in render_page(full_run(comparison={}))
 
 
 FORGOTTEN = "140 rows of 31 requesters, gain -0.020, interval -0.050 to +0.010"
@@ -468,7 +215,7 @@ UNLEARNED = "gain over the base -0.200, interval -0.300 to -0.100; de +0.200; en
 
 def test_what_may_be_forgotten_is_told_everywhere() -> None:
     run = full_run()
-    page, text = Reader(render_page(run, None)).text, terminal_summary(run, "r")
+    page, text = Reader(render_page(run)).text, terminal_summary(run, "r")
     for told in (page, summary_markdown(run)):
         assert f"Earlier rows: {FORGOTTEN}." in told
         assert (
@@ -487,17 +234,17 @@ def test_what_may_be_forgotten_is_told_everywhere() -> None:
 
 def test_why_there_are_no_earlier_rows_is_told() -> None:
     run = full_run(slices=[], earlier="not in this store", general={})
-    page = Reader(render_page(run, None)).text
+    page = Reader(render_page(run)).text
     assert "Earlier rows: not in this store." in page
     assert "General text" not in page
     assert "  earlier not in this store\n" in terminal_summary(run, "r")
     assert set(told_gains(run)) == {"base", "champion"}
-    assert "What may be forgotten" not in Reader(render_page(bare_run(), None)).text
+    assert "What may be forgotten" not in Reader(render_page(bare_run())).text
 
 
 def test_the_page_says_whether_the_gate_goes_by_general_text() -> None:
     said = {
-        most: Reader(render_page(full_run(settings={"gate": {"max_general_loss": most}}), None)).text
+        most: Reader(render_page(full_run(settings={"gate": {"max_general_loss": most}}))).text
         for most in (0.0, 0.5)
     }
     assert "The gate does not go by it" in said[0.0]
@@ -510,9 +257,9 @@ def test_figures_on_tasks_of_lm_eval_stand_side_by_side() -> None:
         {"task": "spiders/acc", "base": "0.25", "challenger": "0.5"},
         {"task": "spiders/word_perplexity", "base": "3.123e+04", "challenger": "1234"},
     ]
-    assert "Tasks of lm-eval task base challenger spiders/acc 0.25 0.5" in Reader(render_page(run, None)).text
+    assert "Tasks of lm-eval task base challenger spiders/acc 0.25 0.5" in Reader(render_page(run)).text
     assert "| spiders/acc | 0.25 | 0.5 |" in summary_markdown(run)
-    assert "Tasks of lm-eval" not in Reader(render_page(full_run(harness={}), None)).text
+    assert "Tasks of lm-eval" not in Reader(render_page(full_run(harness={}))).text
 
 
 def test_a_critical_case_that_failed_is_named_in_the_terminal() -> None:
@@ -545,11 +292,11 @@ def test_a_row_that_nothing_accounts_for_is_shown() -> None:
 
     assert rows_table(run)[-1] == {"rows": "unaccounted", "count": 1}
     assert "10 in = 7 kept + 2 filtered + 1 unaccounted" in terminal_summary(run, "r.html")
-    assert "unaccounted" in Reader(render_page(run, None)).text
+    assert "unaccounted" in Reader(render_page(run)).text
 
 
 def test_the_page_gives_every_reason_beside_its_fate() -> None:
-    text = Reader(render_page(full_run(), None)).text
+    text = Reader(render_page(full_run())).text
 
     assert "quarantined 53 3.0 % not met: has a reply 28 not json 8 not an object 6 wrong type 6" in text
     assert (
@@ -558,13 +305,13 @@ def test_the_page_gives_every_reason_beside_its_fate() -> None:
 
 
 def test_a_reason_without_a_fate_is_not_lost() -> None:
-    text = Reader(render_page(full_run(reasons={"some new rule": 7}), None)).text
+    text = Reader(render_page(full_run(reasons={"some new rule": 7}))).text
 
     assert "some new rule 7" in text
 
 
 def test_parts_of_one_suite_are_added_up() -> None:
-    text = Reader(render_page(full_run(), None)).text
+    text = Reader(render_page(full_run())).text
 
     assert "raw logs · 1,730 rows in 3 parts · 2 of 3 expectations not met" in text
     assert "! has a reply warning 28 Because of has a reply. i created is a time info 6" in text
@@ -576,7 +323,7 @@ def test_what_fails_is_sorted_and_marked_by_its_severity() -> None:
     door = quality()[0]
     door["checks"] = [check(f"is {one}", one, failed=1) for one in ("info", "warning", "critical")]
     door["checks"].insert(0, check("is met", "critical"))
-    text = Reader(render_page(full_run(quality=[door]), None)).text
+    text = Reader(render_page(full_run(quality=[door]))).text
 
     places = [
         text.index(f"{mark} is {one}")
@@ -584,7 +331,7 @@ def test_what_fails_is_sorted_and_marked_by_its_severity() -> None:
     ]
     assert places == sorted(places)
     assert "warning sends rows to quarantine" in text
-    strict = render_page(full_run(quality=[door], settings={"quality": {"on_failure": "stop"}}), None)
+    strict = render_page(full_run(quality=[door], settings={"quality": {"on_failure": "stop"}}))
     assert "warning stops the run" in Reader(strict).text
 
 
@@ -593,12 +340,12 @@ def test_single_reasons_that_repeat_their_fate_are_left_out_and_others_are_told(
 
     assert (
         "duplicates 55 3.1 % duplicate 50 near duplicate 5"
-        in Reader(render_page(full_run(reasons=reasons), None)).text
+        in Reader(render_page(full_run(reasons=reasons))).text
     )
 
 
 def test_the_page_says_what_was_read_and_what_cleaning_changed() -> None:
-    text = Reader(render_page(full_run(), None)).text
+    text = Reader(render_page(full_run())).text
 
     assert "What was read Read as columns: question = subject + body" in text
     assert "whitespace tidied 80 HTML turned into text 42 quoted mail cut 10" in text
@@ -607,7 +354,7 @@ def test_the_page_says_what_was_read_and_what_cleaning_changed() -> None:
 
 def test_why_it_was_trained_stands_with_what_is_new_wherever_the_run_is_told() -> None:
     run = full_run()
-    text, reason = Reader(render_page(run, None)).text, run.worth["reason"]
+    text, reason = Reader(render_page(run)).text, run.worth["reason"]
 
     assert f"What is new {reason} training rows today 1,440 new since the champion 212" in text
     assert "drift of language 0.031 bits (p = 0.002)" in text
@@ -621,7 +368,7 @@ def test_why_it_was_not_trained_is_told_once() -> None:
     told = {"train": False, "reason": reason, "drift": {}, "training_rows": 90, "new": 0, "gone": 0}
     run = RunSummary("skipped", reason, "20261124", "2026-11-24 14:11:54 +0000", 3.0, worth=told)
 
-    assert Reader(render_page(run, None)).text.count(reason) == 1
+    assert Reader(render_page(run)).text.count(reason) == 1
     assert summary_markdown(run).startswith(f"# Nothing to do\n\n{reason}\n")
     assert summary_markdown(run).count(reason) == 1
     assert terminal_summary(run, "r.html").startswith("NOTHING TO DO\n  Skip, because none of 90")
@@ -629,8 +376,8 @@ def test_why_it_was_not_trained_is_told_once() -> None:
 
 
 def test_personal_data_stands_beside_how_well_it_is_found() -> None:
-    text = Reader(render_page(full_run(), None)).text
-    unmeasured = Reader(render_page(full_run(redaction={}), None)).text
+    text = Reader(render_page(full_run())).text
+    unmeasured = Reader(render_page(full_run(redaction={}))).text
 
     assert "names 1,690 25.0 % – – e-mail addresses 30 99.1 % 100 % 21.1 %" in text
     assert "837 invented, labelled rows, on which the patterns were also mended" in text
@@ -642,21 +389,20 @@ def test_personal_data_stands_beside_how_well_it_is_found() -> None:
 def test_a_kind_that_was_never_labelled_has_no_measure() -> None:
     scores = {"rows": 1, "main": {"EMAIL": {"recall": 0.0, "precision": None, "labelled": 0, "rows": 0}}}
 
-    assert "e-mail addresses 30 – – –" in Reader(render_page(full_run(redaction=scores), None)).text
+    assert "e-mail addresses 30 – – –" in Reader(render_page(full_run(redaction=scores))).text
 
 
-def test_lengths_are_drawn_up_to_the_last_that_is_there() -> None:
-    page = render_page(full_run(), None)
-    short = render_page(full_run(lengths=histogram([20, 30], 384)), None)
+def test_lengths_are_told_with_how_many_are_too_long() -> None:
+    page = render_page(full_run())
+    short = render_page(full_run(lengths=histogram([20, 30], 384)))
 
-    assert page.count("<i") - short.count("<i") == 1
     assert "204 on average, 500 at most; 1 beyond the 384 of tokens.max_length" in Reader(page).text
     assert "none beyond the 384" in Reader(short).text
-    assert "Lengths of" not in render_page(full_run(lengths=histogram([], 384)), None)
+    assert "By length" not in render_page(full_run(lengths=histogram([], 384)))
 
 
 def test_a_sample_marks_what_the_loss_sees() -> None:
-    page = render_page(full_run(), None)
+    page = render_page(full_run())
 
     assert f"<mark>{ADVICE}⟨eos⟩</mark>" in page
     assert (
@@ -667,10 +413,10 @@ def test_a_sample_marks_what_the_loss_sees() -> None:
 
 
 def test_the_data_docs_are_linked_only_where_they_lie_beside_the_page() -> None:
-    beside, sent = render_page(full_run(), None, "data_docs/index.html"), render_page(full_run(), None)
+    beside, sent = render_page(full_run(), docs="data_docs/index.html"), render_page(full_run())
 
     assert ("href", "data_docs/index.html") in Reader(beside).attributes
-    assert "href" not in [name for name, _ in Reader(sent).attributes]
+    assert all(value.startswith("#") for name, value in Reader(sent).attributes if name == "href")
     assert "data_docs/index.html" in sent
 
 
@@ -692,13 +438,13 @@ def test_shares_and_durations_are_written_in_one_way() -> None:
         "3 min 05 s",
         "2 h 10 min",
     ]
-    text = Reader(render_page(full_run(), PNG)).text + terminal_summary(full_run(), "r")
+    text = Reader(render_page(full_run())).text + terminal_summary(full_run(), "r")
     assert not re.search(r"\d%", text[text.index("Freshtune run") :].split("}")[-1])
 
 
 def test_one_model_has_one_name_everywhere() -> None:
     texts = (
-        render_page(full_run(), PNG),
+        render_page(full_run()),
         terminal_summary(full_run(), "r"),
         replies_text(full_run().replies),
     )
@@ -708,16 +454,16 @@ def test_one_model_has_one_name_everywhere() -> None:
 
 
 def test_steps_are_added_up_over_the_shards() -> None:
-    text = Reader(render_page(full_run(), None)).text
+    text = Reader(render_page(full_run())).text
 
     assert "collection × 3 3 from the store 0.2 s" in text
     assert "adapter training completed 2 min 41 s" in text
     assert "side by side" not in text
-    assert "side by side" in Reader(render_page(replace(full_run(), seconds=9.0), None)).text
+    assert "side by side" in Reader(render_page(replace(full_run(), seconds=9.0))).text
 
 
 def test_a_failed_run_says_what_to_do_and_has_no_other_part() -> None:
-    page = render_page(failed_run(), None)
+    page = render_page(failed_run())
     reader = Reader(page)
 
     assert reader.text.count("No file matches logs.paths.") == 1
@@ -748,38 +494,36 @@ def test_a_failed_run_says_what_to_do_and_has_no_other_part() -> None:
         "samples",
         "replies",
         "reasons",
+        "lineage",
+        "spread",
+        "files",
+        "cures",
+        "slices",
+        "general",
     ],
 )
 def test_any_part_may_be_missing(part: str) -> None:
     empty = type(getattr(full_run(), part))()
     run = full_run(**{part: empty})
 
-    assert render_page(run, None)
+    assert render_page(run)
     assert terminal_summary(run, "r.html")
     assert summary_markdown(run)
 
 
 def test_the_banner_gives_the_loss_with_its_interval() -> None:
-    text = Reader(render_page(full_run(), None)).text
+    text = Reader(render_page(full_run())).text
 
     assert "3.413 → 2.010 41.1 % lower than the base; gain +1.402, interval +1.318 to +1.489" in text
 
 
 @pytest.mark.parametrize(("low", "high"), [(-math.inf, math.inf), (0.1, math.inf), (-math.inf, 0.5)])
 def test_an_unbounded_interval_is_worded_but_not_drawn(low: float, high: float) -> None:
-    page = render_page(full_run(gains={"base": gain(0.4, low, high)}), None)
+    run = full_run(gains={"base": gain(0.4, low, high)}, slices=[])
 
-    assert f"{low:+.3f} to {high:+.3f}" in page
-    assert 'class="range"' not in page
-    assert 'class="range"' in render_page(full_run(), None)
-
-
-def test_intervals_lie_within_the_scale() -> None:
-    page = render_page(full_run(gains={"base": gain(-0.4, -0.9, 0.1), "champion": gain(0, 0, 0)}), None)
-    places = [float(place) for place in re.findall(r"(?:left|right):(-?[\d.]+)%", page)]
-
-    assert len(places) == 8
-    assert all(0 <= place <= 100 for place in places)
+    assert f"{low:+.3f} to {high:+.3f}" in render_page(run)
+    assert "gains" not in draw_charts(run, [])
+    assert "gains" in draw_charts(full_run(), [])
 
 
 def test_the_headline_says_which_way_the_loss_went() -> None:
@@ -926,12 +670,12 @@ def test_every_trial_of_a_sweep_is_told_with_what_it_tried_and_what_came_of_it()
     }
     assert (table[2]["loss"], table[2]["steps"], table[3]["steps"]) == ("", "", "50 of 232")
     assert trials_table(swept_run(sweep={})) == []
-    page, markdown = render_page(swept_run().public(), None), summary_markdown(swept_run())
+    page, markdown = render_page(swept_run().public()), summary_markdown(swept_run())
     for text in (page, markdown):
         assert swept_run().sweep["reason"] in text
         assert text.count("pruned") >= 2
     assert "Trial 3: There was no memory left. Lower lora.rank." in page
-    assert "Trials of the sweep" not in render_page(swept_run(sweep={}), None)
+    assert "Trials of the sweep" not in render_page(swept_run(sweep={}))
 
 
 def test_the_terminal_shows_the_best_trials_and_says_where_the_others_are() -> None:
@@ -948,3 +692,139 @@ def test_the_terminal_shows_the_best_trials_and_says_where_the_others_are() -> N
     )
     assert [line.split()[0] for line in told[head + 1 : head + 5]] == ["8", "7", "6", "5"]
     assert told[head + 5] == "  4 more in the report"
+
+
+def test_the_chapters_come_in_one_order_each_with_a_way_to_it_and_none_is_empty() -> None:
+    page = render_page(full_run(), draw_charts(full_run(), curve()), docs="data_docs/index.html")
+    chapters = re.findall(r'<section id="(\w+)"', page)
+
+    assert chapters == [
+        *("warnings", "rows", "read", "news", "cleaning", "expectations", "examples", "training", "models"),
+        *(
+            "harness",
+            "golden",
+            "replies",
+            "golden_replies",
+            "samples",
+            "merge",
+            "lineage",
+            "cost",
+            "settings",
+        ),
+    ]
+    assert re.findall(r'<li><a href="#(\w+)">', page) == chapters
+    levels = [int(tag[1]) for tag in Reader(page).tags if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    assert render_page(swept_run()).count('<section id="trials"') == 1
+
+
+def test_every_id_in_a_page_is_there_once() -> None:
+    page = render_page(full_run(), draw_charts(full_run(), curve()))
+    ids = [value for name, value in Reader(page).attributes if name == "id"]
+
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'(?:href="#|url\(#)([\w-]+)', page)) <= set(ids)
+    labels = [value.split() for name, value in Reader(page).attributes if name == "aria-labelledby"]
+    assert {one for label in labels for one in label} <= set(ids)
+
+
+def test_every_table_can_be_reached_and_scrolled_by_keyboard() -> None:
+    page = render_page(full_run(), draw_charts(full_run(), curve()))
+
+    assert page.count("<table") >= 15
+    assert len(
+        re.findall(r'<div class="wide" role="group" tabindex="0" aria-label="[^"]+"><table', page)
+    ) == page.count("<table")
+
+
+def test_a_warning_stands_with_what_to_do_about_it() -> None:
+    run = full_run(warnings=[DAMAGE, "Nobody knows why."])
+
+    assert (
+        f"To know {DAMAGE} What to do: Look at the disk. Nobody knows why. Where"
+        in Reader(render_page(run)).text
+    )
+
+
+def test_only_the_private_page_names_the_log_files() -> None:
+    run = full_run(
+        warnings=["The last record of acme-tickets.jsonl is not whole yet."],
+        cures={"The last record of acme-tickets.jsonl is not whole yet.": "End acme-tickets.jsonl."},
+        notes=["All of acme-tickets.jsonl is to be forgotten."],
+        reason="acme-tickets.jsonl is odd.",
+        error={"type": "DataError", "message": "acme-tickets.jsonl is odd.", "cure": "", "exit_code": 3},
+    )
+    private, public = Reader(render_page(run)).text, Reader(render_page(run.public())).text
+
+    assert f"acme-tickets.jsonl 901 {'b2' * 32} 855 840" in private
+    assert "acme" not in public
+    assert (
+        "The last record of one of the log files is not whole yet. What to do: End one of the log files."
+        in public
+    )
+    assert f"{'b2' * 32} 855 840" in public
+    assert "acme-tickets.jsonl is odd." in run.to_json()["reason"]
+    assert run.to_json()["files"] == {}
+    assert replace(bare_run(), files=run.files).private
+
+
+def test_the_lineage_leads_from_the_version_to_rows_code_and_packages() -> None:
+    text = Reader(render_page(full_run())).text
+
+    for told in (
+        "compared with version 3 took the alias from version 3",
+        f"examples {'5e' * 32} adapter {'9f2c' * 16} code of the training {'c0de' * 16}",
+        "Log files · 2 parts, 1,755 rows",
+        "torch 2.13.0",
+        "freshtune trace 4",
+    ):
+        assert told in text
+    assert text.count("9f2c" * 16) == 1
+
+
+def test_the_cost_is_told_for_the_run_and_for_a_step_with_the_energy_where_it_was_counted() -> None:
+    training = full_run().training
+    counted = full_run(training={**training, "joules": {"cpu": 7200.0, "gpu": 36000.0}})
+    text = Reader(render_page(full_run())).text
+
+    assert "the whole run 3 min 23 s steps from the store 6 of 15 steps of the training 2 min 38 s" in text
+    assert "one of them, on average 0.7 s speed 5,135 tokens a second" in text
+    assert "Energy was not measured" in text
+    assert "energy of the processors 2.0 Wh energy of the GPUs 10.0 Wh" in Reader(render_page(counted)).text
+    assert "Energy was not measured" not in render_page(counted)
+    stored = [{**one, "cached": True} for one in steps()]
+    assert "The training came from the store" in render_page(full_run(steps=stored))
+    assert "The training came from the store" not in render_page(full_run())
+
+
+def test_examples_are_told_by_language() -> None:
+    assert (
+        "By language language rows share de 1,000 61.3 % en 600 36.8 % others 31 1.9 %"
+        in Reader(render_page(full_run())).text
+    )
+
+
+def test_each_model_stands_with_the_gain_over_it() -> None:
+    text = Reader(render_page(full_run())).text
+
+    assert "base 3.4127 +1.4023 +1.318 to +1.489 30.4 35.2 % 191 7,412 champion 2.1275 +0.1171" in text
+    assert "challenger 2.0104 7.5 57.1 % 191 7,412" in text
+
+
+def test_differences_of_replies_are_marked_by_more_than_colour() -> None:
+    page = render_page(full_run())
+
+    assert '<p class="says">Bitte prüfen Sie die <ins>Sendung und melden Sie sich bei uns</ins>.</p>' in page
+    assert '<p class="says">Bitte prüfen Sie die <del>Sendungsnummer</del>.</p>' in page
+    assert '<p class="says">the the of</p>' in page
+    assert "ins { text-decoration: underline 2px" in page
+    assert "del { text-decoration: underline dotted 2px" in page
+
+
+def test_what_is_served_beside_the_base_is_not_called_merged() -> None:
+    proof = {"max_abs_diff": 0, "greedy_match": 1, "rows": 1, "beside": "quantized base"}
+
+    assert "Served equals trained" in render_page(full_run(merge=proof))
+    assert "Merged equals trained" not in render_page(full_run(merge=proof))

@@ -1,12 +1,13 @@
-"""The data's parts of the page: where rows went, what cleaning changed, personal data, lengths, expectations."""
+"""The data's parts of the page: where rows went, what is new, what cleaning changed, lengths, expectations."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tasks.core.report.summary import RunSummary
 from tasks.core.report.tables import rows_table
 from tasks.core.report.wording import BREACHES, BREACHES_STOP, SEVERITIES, craft_of, kind_of, percent, spoken
 
+NUMBER: Callable[[Any], str] = "{:,}".format
 MARKS = {"critical": "fail", "warning": "warn", "info": "note"}
 
 
@@ -74,6 +75,34 @@ def lengths(summary: RunSummary) -> dict[str, Any]:
             for one in bins
         ],
     }
+
+
+def spread(summary: RunSummary) -> list[dict[str, Any]]:
+    """Give the examples by value of each trait, with the share of them that each value has."""
+    return [
+        {
+            "trait": spoken(trait),
+            "values": [(value, count, count / (sum(found.values()) or 1)) for value, count in found.items()],
+        }
+        for trait, found in summary.spread.items()
+    ]
+
+
+def news(worth: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Word what is new since the champion, as far as that is known; a drift says when it may be chance."""
+    names = {
+        "training_rows": "training rows today",
+        "new": "new since the champion",
+        "gone": "of the champion's, gone",
+        "came": "rows that came since",
+        "repeats": "of those, repeats",
+    }
+    counts = [(name, NUMBER(worth[key])) for key, name in names.items() if key in worth]
+    drift = [
+        (f"drift of {trait}", f"{one['bits']:.3f} bits (p = {one['p_value']:.2g})")
+        for trait, one in worth.get("drift", {}).items()
+    ]
+    return [*counts, *drift]
 
 
 def suites(summary: RunSummary) -> list[dict[str, Any]]:
