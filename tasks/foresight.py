@@ -24,6 +24,9 @@ from tasks.foretelling import CHANGED, OPEN, foretell, told_receipts
 
 Fate = Literal["cached", "run", "perhaps"]
 MOST_READING = 1.5  # seconds, in which artifacts are read whole; a plan is to be there in five
+ONLY_IF = {
+    "earlier_scoring": "earlier"
+}  # the argument by which a story says whether a step is gone to at all
 NEVER_THE_SAME = ("adapter_training", "merging")  # whatever changed, they do not give what they gave before
 
 
@@ -105,7 +108,10 @@ class Foresight:
             changed = [one for one in unknown if one.startswith(CHANGED)]
             root = (changed or unknown)[0].split(":")[1]
             words = f"{spoken(root)} runs" if changed else f"unless {spoken(root)} gives what it gave before"
-            self._add(step, workspace, values, part, "run" if changed else "perhaps", words, because=root)
+            fate: Fate = "run" if changed else "perhaps"
+            if _is_open(values.get(ONLY_IF.get(step.name, ""))):
+                fate, words = "perhaps", "if there are any"
+            self._add(step, workspace, values, part, fate, words, because=root)
             return self._like(step, CHANGED if changed else OPEN, root, workspace, values, inputs)
         key, sure = step.key(values), self.likely.isdisjoint(_texts(inputs))
         folder = workspace / "store" / step.name / key
@@ -168,7 +174,7 @@ class Foresight:
             digest = f"{mark}{root}:{self.serial}"
         receipt = foretell(step.kind, step.name, digest, workspace, values, inputs, self.past)
         for part in getattr(receipt, "parts", ()) if isinstance(receipt, Formation) else ():
-            if not part.digest.startswith((CHANGED, OPEN)):
+            if not _is_open(part):
                 self.likely.add(part.digest)
         return self._keep(receipt)
 
@@ -203,6 +209,11 @@ class Foresight:
             if not sure:
                 self.likely.add(receipt.digest)
         return receipt
+
+
+def _is_open(value: Any) -> bool:
+    """Say whether a receipt is only foretold."""
+    return isinstance(value, Receipt) and value.digest.startswith((CHANGED, OPEN))
 
 
 def _texts(value: Any, beginning: str | tuple[str, ...] = "") -> Iterator[str]:

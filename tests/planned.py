@@ -25,6 +25,6 @@ def run_as_planned(settings: Settings, *, perhaps: int = 0) -> Told:
     happened = Counter((step.name, step.cached) for step in told[1].steps)
     rest = happened - foreseen
     assert foreseen - happened == Counter(), f"foreseen otherwise: {foreseen - happened}, happened: {rest}"
-    assert Counter(name for name, cached in rest.elements()) == left_open
+    assert Counter(name for name, _ in rest.elements()) <= left_open
     assert left_open.total() == perhaps, left_open
     return told
