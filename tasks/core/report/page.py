@@ -26,6 +26,7 @@ from tasks.core.report.tables import (
     news_line,
     replies_table,
     sentence,
+    start_line,
     trials_table,
 )
 from tasks.core.report.wording import clock, percent, size, spoken, value_of
@@ -72,7 +73,7 @@ def render_page(summary: RunSummary, loss_png: bytes | None, docs: str = "") -> 
         golden=golden_table(summary),
         golden_line=golden_line(summary),
         figure=base64.b64encode(loss_png).decode() if loss_png else "",
-        facts=_facts(summary.training),
+        facts=[*_start(summary), *_facts(summary.training)],
         steps=_steps(summary),
         sections=_sections(summary),
         samples=shown_samples(summary.samples),
@@ -170,6 +171,11 @@ def _news(worth: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _problems(sweep: Mapping[str, Any]) -> list[str]:
     """Say why trials failed."""
     return [f"Trial {one['number']}: {one['problem']}" for one in sweep.get("trials", ()) if one["problem"]]
+
+
+def _start(summary: RunSummary) -> list[tuple[str, str]]:
+    """Say from which version the training went on, if from one."""
+    return [("went on", start_line(summary))] if summary.start else []
 
 
 def _facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:
