@@ -216,6 +216,7 @@ def _lineage_lines(told: dict[str, Any]) -> list[str]:
         f"{told['name']} version {told['version']}"
         + (f" ({', '.join(told['aliases'])})" if told["aliases"] else ""),
         f"  base       {told['base']}, held as {told['quantization']}",
+        *([f"  went on    from {_ancestry(told)}"] if told["parent"] else []),
         f"  rows       {counts}",
         f"  logs       {len(told['logs'])} shards",
         f"  settings   {settings}",
@@ -224,6 +225,13 @@ def _lineage_lines(told: dict[str, Any]) -> list[str]:
     ]
     lines += [f"  {name:<10} {digest}" for name, digest in told["digests"].items()]
     return [*lines, *(f"  {_event_line(one)}" for one in told["history"])]
+
+
+def _ancestry(told: dict[str, Any]) -> str:
+    """Name the versions that a training went on from, the nearest first."""
+    known = [f"version {one}" for one in told["ancestors"]]
+    lost = [f"version {told['lost_ancestor']}, which is gone"] if told["lost_ancestor"] else []
+    return ", that from ".join([*known, *lost])
 
 
 def _tell(outcome: dict[str, Any], *, as_json: bool) -> None:

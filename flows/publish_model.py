@@ -51,6 +51,7 @@ def publish_model(
         trained.rows,
         trained.base,
         trained.adapter,
+        trained.start,
         merged,
         judged.evaluations,
         decision,

@@ -38,7 +38,7 @@ def sweep(settings: Settings) -> dict[str, Any]:
     settings = settled(here(settings))
     with recorded(settings) as run:
         begun = begin(settings)
-        ground = prepare_training(begun.data, begun.source, settings)
+        ground = prepare_training(begun.data, begun.source, for_trials(settings))
         run.settings = settings = find_settings(ground, settings)
         judge_and_publish(begun, _train(ground, settings), settings)
     return ended(run.outcome)
@@ -51,7 +51,7 @@ def find_settings(ground: TrainingGround, settings: Settings) -> Settings:
     """
     began, space = time.time(), space_of(settings)
     place, registry = settings.workspace, settings.registry
-    key = sweep_key(ground.rows.digest, ground.held.digest, for_trials(settings))
+    key = sweep_key(ground.key, ground.held.digest, for_trials(settings))
     try:
         tried = _try(ground, settings, key)
         chosen = choose_trial(place, ground.rows, tuple(one.trial for one in tried))

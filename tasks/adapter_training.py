@@ -10,11 +10,12 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from tasks.core.fitting.guards import notes_on_losses
 from tasks.core.fitting.launcher import fit
+from tasks.core.fitting.learned import LEARNED
 from tasks.core.fitting.plan import FACTS, METRICS, plan_training
 from tasks.core.fitting.step_metrics import steps_so_far
 from tasks.core.model.adapters import CONFIG, WEIGHTS, adapter_digest
 from tasks.core.model.loading import load_tokenizer
-from tasks.core.receipts import Adapter, BaseModel, TokenRows
+from tasks.core.receipts import Adapter, BaseModel, TokenRows, WarmStart
 from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.rows import read_rows
@@ -38,9 +39,13 @@ def train_adapter(
     model: ModelSettings,
     lora: LoraSettings,
     training: TrainingSettings,
+    start: WarmStart | None,
 ) -> Adapter:
-    """Train, forwarding progress; checkpoints live in the draft's work folder until the adapter is sealed."""
-    data = rows.folder(draft.workspace)
+    """Train, forwarding progress; checkpoints live in the draft's work folder until the adapter is sealed.
+
+    With a `start`, its adapter is trained on, on the rows that were chosen for it; else a new one on all rows.
+    """
+    data, taught = rows.folder(draft.workspace), start.rows if start else rows
     plan = plan_training(
         model,
         lora,
@@ -48,9 +53,11 @@ def train_adapter(
         identity=draft.key,
         base=base.folder(draft.workspace),
         base_identity=base.identity,
-        tokens=data / TRAIN,
+        tokens=taught.folder(draft.workspace) / TRAIN,
         work=draft.work,
         pad_id=load_tokenizer(data / TOKENIZER).pad_token_id,
+        parent=start.parent.folder(draft.workspace) if start else None,
+        parent_digest=start.parent.adapter_digest if start else "",
     )
 
     with tracking(draft.workspace, draft.key) as followed:
@@ -58,12 +65,13 @@ def train_adapter(
             _look_back(steps_so_far(draft.work / METRICS), followed)
         facts = fit(plan, _progress(followed))
     losses = [step["loss"] for step in read_rows(draft.work / METRICS)]
-    facts |= {"final_loss": losses[-1], "rows": rows.counts["train"]}
-    facts["notes"] = [*facts["notes"], *notes_on_losses(losses)]
+    facts |= {"final_loss": losses[-1], "rows": taught.counts["train"]}
+    facts["notes"] = [*facts["notes"], *notes_on_losses(losses, warm=start is not None)]
 
     for name in (CONFIG, WEIGHTS):
         shutil.copyfile(draft.work / "adapter" / name, draft.folder / name)
-    shutil.copyfile(draft.work / METRICS, draft.folder / METRICS)
+    for name in (METRICS, LEARNED):
+        shutil.copyfile(draft.work / name, draft.folder / name)
     (draft.folder / FACTS).write_text(json.dumps(facts, indent=1))
     digest = adapter_digest(draft.folder)
     return draft.seal(Adapter, digest=digest, adapter_digest=digest, base_digest=base.digest, training=facts)

@@ -13,16 +13,12 @@ from tasks.core.registry.lineage import (
     ADAPTER_DIGEST,
     BASE_DIGEST,
     EXAMPLES_DIGEST,
-    QUANTIZATION,
     REPLACED,
-    TOKENIZER_DIGEST,
     TOKENS_DIGEST,
-    quantization_of,
 )
-from tasks.core.registry.succession import why_unfit
+from tasks.core.registry.succession import kind_of, why_unfit
 from tasks.core.settings import RegistrySettings
 from tasks.core.store.artifacts import Draft
-from tasks.core.store.digests import digest_files, digest_folder
 from tasks.core.tokens.storing import TOKENIZER
 from tasks.lid import step
 from tasks.retrying import question
@@ -44,10 +40,7 @@ def find_rival(
     """
     client = read_registry(workspace)
     champion = client.champion(registry.name)
-    ours = {BASE_DIGEST: adapter.base_digest, QUANTIZATION: quantization_of(adapter.made_from["model"])}
-    tokenizer = rows.folder(workspace) / TOKENIZER
-    if tokenizer.exists():  # rows that are only foreseen have none yet
-        ours[TOKENIZER_DIGEST] = digest_files(digest_folder(tokenizer))
+    ours = kind_of(adapter.base_digest, rows.folder(workspace) / TOKENIZER, adapter.made_from["model"])
     same = {ADAPTER_DIGEST: adapter.adapter_digest, BASE_DIGEST: adapter.base_digest}
     if champion and all(champion.tags.get(tag) == value for tag, value in same.items()):
         replaced = int(champion.tags.get(REPLACED, "0"))

@@ -15,7 +15,7 @@ from tasks.core.selection.verdicts import VERDICTS
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.rows import ROWS, read_table
 from tasks.core.store.tombstones import Tombstones
-from tasks.core.tokens.storing import HELD_OUT, TokenRow, load_token_rows, save_token_rows
+from tasks.core.tokens.storing import HELD_OUT, example_of, load_token_rows, save_token_rows
 from tasks.lid import step
 
 CHUNK = 2000  # rows hashed at a time: no more are looked at than are needed
@@ -39,11 +39,11 @@ def gather_earlier_rows(
     today, taught = _today(draft.workspace, clean, formation)
 
     gone = _forgotten_records(folders, tombstones)
-    apart = {_example(row) for row in rows if row.group not in taught}
+    apart = {example_of(row.row_id) for row in rows if row.group not in taught}
     asked = [row for row in _held_out(folders, today) if row["row_id"] in apart]
     kept = [row for row in asked if row["row_id"][:RECORD] not in gone]
     taken = _first_new(today, kept, most)
-    earlier = sorted((row for row in rows if _example(row) in taken), key=lambda row: row.row_id)
+    earlier = sorted((row for row in rows if example_of(row.row_id) in taken), key=lambda row: row.row_id)
 
     save_token_rows(draft.folder / HELD_OUT, earlier)
     counts = {
@@ -100,8 +100,3 @@ def _first_new(today: Sequence[pa.Table], rows: Sequence[dict[str, Any]], most: 
         if len(taken) >= most:
             break
     return set(taken[:most])
-
-
-def _example(row: TokenRow) -> str:
-    """Name the example that a token row is of: a piece of a long reply is named after it, as `row/2`."""
-    return row.row_id.partition("/")[0]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tasks.core.receipts import BaseModel, BaseSource, LogFile, LogShard, Receipt, TokenRows
+from tasks.core.receipts import BaseModel, BaseSource, LogFile, LogShard, Receipt, TokenRows, WarmStart
 from tasks.core.settings import EvaluationSettings, TrainingSettings
 
 HEADER = 8  # bytes that say how long the header of a safetensors file is
@@ -90,8 +90,10 @@ def _rows(value: Any) -> int:
 def _training(workspace: Path, values: Values) -> float:
     training: TrainingSettings = values["training"]
     twice = training.gradient_checkpointing or values["lora"].method == "full"
-    work = TWICE if twice else THERE_AND_BACK
-    return work * _weights_here(workspace, values["base"]) * trained_tokens(values["rows"], training)
+    work, rows = TWICE if twice else THERE_AND_BACK, values["rows"]
+    start: WarmStart | None = values.get("start")
+    share = start.rows.counts["train"] / max(rows.counts["train"], 1) if start else 1.0
+    return work * share * _weights_here(workspace, values["base"]) * trained_tokens(rows, training)
 
 
 def _evaluation(workspace: Path, values: Values) -> float:

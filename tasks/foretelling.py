@@ -9,6 +9,7 @@ from tasks.core.receipts import (
     Adapter,
     BaseModel,
     BaseSource,
+    ChosenRows,
     Decision,
     EarlierRows,
     Evaluation,
@@ -16,6 +17,7 @@ from tasks.core.receipts import (
     LogShard,
     MergedModel,
     MessageRows,
+    Parent,
     Promotion,
     RawLogs,
     Receipt,
@@ -189,6 +191,17 @@ def _base(_workspace: Path, values: Values, _digest: str, _past: Past) -> dict[s
     return {"identity": base.identity, "path": base.path}
 
 
+def _chosen(_workspace: Path, values: Values, _digest: str, _past: Past) -> dict[str, Any]:
+    """Foretell which rows a training goes on with: those that its parent has not learned, and of the others a share."""
+    parent: Parent = values["parent"]
+    known = int(parent.adapter.training.get("rows", 0)) if parent.adapter else 0
+    train = values["rows"].counts.get("train", 0)
+    new = max(train - known, 0)
+    replayed = min(round(new * values["replay"] / max(1 - values["replay"], 0.01)), train - new)
+    counts = {"train": new + replayed, "new": new, "replayed": replayed, "left_out": train - new - replayed}
+    return {"version": parent.version, "reason": "", "unfit": "", "counts": counts}
+
+
 def _adapter(_workspace: Path, values: Values, digest: str, _past: Past) -> dict[str, Any]:
     """Foretell the adapter: a champion's is known before it is fetched."""
     rival = values.get("rival")
@@ -245,6 +258,7 @@ FACTS: dict[type[Receipt], Callable[[Path, Values, str, Past], dict[str, Any]]] 
     ValidExamples: _examples,
     Worth: _worth,
     BaseModel: _base,
+    ChosenRows: _chosen,
     Adapter: _adapter,
     Evaluation: _evaluation,
     EarlierRows: _earlier,

@@ -19,7 +19,9 @@ from tasks.core.receipts import (
     RegisteredModel,
     TokenRows,
     ValidExamples,
+    WarmStart,
 )
+from tasks.core.registry.ancestry import tags_of_parent
 from tasks.core.registry.client import Registry, open_registry
 from tasks.core.registry.glance import read_registry
 from tasks.core.registry.lineage import (
@@ -50,6 +52,7 @@ from tasks.core.report.registry_texts import (
     times_of,
     training_figures,
 )
+from tasks.core.report.wording import start_words
 from tasks.core.settings import RegistrySettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.digests import digest_files, digest_folder
@@ -83,6 +86,7 @@ def register_model(
     rows: TokenRows,
     base: BaseModel,
     adapter: Adapter,
+    start: WarmStart | None,
     merged: MergedModel,
     evaluations: tuple[Evaluation, ...],
     decision: Decision,
@@ -102,7 +106,7 @@ def register_model(
         merged_digest=merged.digest,
         package_digest=package_digest(),
         log_digests=[part.digest for part in logs],
-    )
+    ) | (tags_of_parent(start.rows.version, start.parent.adapter_digest) if start else {})
     client = open_registry(draft.workspace)
     known = client.find_content(registry.name, tags[CONTENT_KEY])
 
@@ -111,10 +115,11 @@ def register_model(
     else:
         config = json.loads((base.folder(draft.workspace) / "config.json").read_bytes())
         named = base_name(base.identity, config)
-        description = _describe(named, examples, adapter, merged, evaluations)
+        counts = examples.counts | ({"train": start.rows.counts["train"]} if start else {})
+        description = _describe(named, counts, adapter, merged, evaluations)
         run_id = _track(draft, client, adapter, evaluations, tags, registry, description)
         client.log_metrics(run_id, run_figures(examples.counts, merged.proof))
-        told = (named, description, examples, adapter, evaluations, decision)
+        told = (named, description, examples, counts, adapter, start, evaluations, decision)
         card = _card(draft.workspace, registry, *told, redacted=redacted)
         version = _register(draft, client, run_id, adapter, merged, tags, registry, description, card)
 
@@ -134,7 +139,9 @@ def _card(
     base: str,
     description: str,
     examples: ValidExamples,
+    counts: Mapping[str, int],
     adapter: Adapter,
+    start: WarmStart | None,
     evaluations: tuple[Evaluation, ...],
     decision: Decision,
     *,
@@ -147,7 +154,8 @@ def _card(
         licence=registry.licence,
         dataset=examples.digest,
         redacted=redacted,
-        counts=examples.counts,
+        counts=counts,
+        started=start_words(start.rows.version, start.rows.counts) if start else "",
         metrics={one.who: one.metrics for one in evaluations},
         verdict=decision.reason,
         slices=decision.slices,
@@ -159,14 +167,14 @@ def _card(
 
 def _describe(
     base: str,
-    examples: ValidExamples,
+    counts: Mapping[str, int],
     adapter: Adapter,
     merged: MergedModel,
     evaluations: tuple[Evaluation, ...],
 ) -> str:
     metrics: dict[str, dict[str, float]] = {one.who: one.metrics for one in evaluations}
     method = adapter.made_from["lora"]["method"]
-    return describe(method, base, examples.counts["train"], adapter.training["steps"], metrics, merged.proof)
+    return describe(method, base, counts["train"], adapter.training["steps"], metrics, merged.proof)
 
 
 def _track(

@@ -1,7 +1,7 @@
 """Retrain as a team does, month after month: `python tests/benchmarks/month_by_month.py LOGS WORKSPACE OUT.json`.
 
-LOGS is a folder of monthly logs that sort by name. Each month all logs up to it are trained on, from the base anew, and the
-gate judges the challenger against the base and the champion of the months before. What it said is written down after each;
+LOGS is a folder of monthly logs that sort by name. Each month all logs up to it are trained on, from the base anew or, with
+`--start champion`, from the champion, on what is new to it and some of what it knows; the gate judges the challenger against the base and the champion of the months before. What it said is written down after each;
 said again with the same OUT.json and workspace, it goes on with the next month.
 """
 
@@ -23,14 +23,18 @@ from deployments.bench.machine import machine
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--recipe", default="thunderbird", show_default=True)
 @click.option("--steps", default=60, show_default=True)
-def main(logs: Path, workspace: Path, target: Path, recipe: str, steps: int) -> None:
+@click.option("--start", type=click.Choice(["base", "champion"]), default="base", show_default=True)
+@click.option("--most", default=12, show_default=True, help="Months.")
+def main(logs: Path, workspace: Path, target: Path, recipe: str, steps: int, start: str, most: int) -> None:
     """Run the months and write the decisions."""
-    months = sorted(logs.glob("*.jsonl"))
+    months = sorted(logs.glob("*.jsonl"))[:most]
+    sets = {"training.max_steps": steps, "training.start": start}
     result: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "recipe": recipe,
         "steps": steps,
+        "start": start,
         "months": [],
     }
     if target.exists():
@@ -39,15 +43,16 @@ def main(logs: Path, workspace: Path, target: Path, recipe: str, steps: int) -> 
     for count, month in enumerate(months, 1):
         if month.stem in done:
             continue
-        told = _retrain(months[:count], workspace, recipe, steps)
+        told = _retrain(months[:count], workspace, recipe, sets)
         result["months"].append({"month": month.stem, **told})
         target.write_text(json.dumps(result, indent=1), encoding="utf-8")
         click.echo(f"{month.stem}  {told['status']:<9} {told['reason']}")
 
 
-def _retrain(logs: list[Path], workspace: Path, recipe: str, steps: int) -> dict[str, Any]:
+def _retrain(logs: list[Path], workspace: Path, recipe: str, sets: dict[str, Any]) -> dict[str, Any]:
     given = [part for path in logs for part in ("--logs", str(path))]
-    command = ["run", recipe, "--json", "--workspace", str(workspace), "--set", f"training.max_steps={steps}"]
+    given += [part for name, value in sets.items() for part in ("--set", f"{name}={value}")]
+    command = ["run", recipe, "--json", "--workspace", str(workspace)]
     done = subprocess.run(
         [sys.executable, "-m", "deployments.cli", *command, *given],
         capture_output=True,
@@ -55,8 +60,9 @@ def _retrain(logs: list[Path], workspace: Path, recipe: str, steps: int) -> dict
         check=True,
     )
     outcome = json.loads(done.stdout)
-    kept = ("status", "reason", "seconds", "rows", "metrics", "gains", "slices", "model", "merge")
-    return {name: outcome[name] for name in kept}
+    kept = ("status", "reason", "seconds", "rows", "start", "metrics", "gains", "slices", "model", "merge")
+    training = {name: outcome["training"][name] for name in ("rows", "steps", "tokens", "final_loss")}
+    return {**{name: outcome[name] for name in kept}, "training": training, "warnings": outcome["warnings"]}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from journeys import freshtune
 from tiny import packaged
 
 from tasks.core.registry.client import open_registry
-from tasks.core.registry.lineage import FILES_DIGEST
+from tasks.core.registry.lineage import FILES_DIGEST, PARENT
 from tasks.core.registry.packaging import FILES, files_digest
 from tasks.core.store.digests import digest_file
 
@@ -118,6 +118,17 @@ def test_mistakes_are_one_sentence(place: Path, arguments: list[str], words: str
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_versions_that_one_went_on_from_are_named(place: Path) -> None:
+    client = open_registry(place)
+    client.tag_version("support-assistant", 3, {PARENT: "2"})
+    client.tag_version("support-assistant", 2, {PARENT: "1"})
+    client.tag_version("support-assistant", 1, {PARENT: "9"})
+    line = "  went on    from version 2, that from version 1, that from version 9, which is gone\n"
+    assert line in said(place, "trace", "3")
+    told = json.loads(said(place, "trace", "3", "--json"))
+    assert (told["parent"], told["ancestors"], told["lost_ancestor"]) == (2, [2, 1], 9)
 
 
 def test_a_version_with_a_flipped_byte_is_not_promoted(place: Path) -> None:

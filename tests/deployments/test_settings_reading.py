@@ -93,6 +93,17 @@ def test_what_cannot_be_shared_is_refused(sets: list[str], cure: str) -> None:
     assert cure in refused.value.message
 
 
+def test_a_method_that_cannot_go_on_is_refused() -> None:
+    assert read_settings("demo", ["training.start=champion", "lora.method=dora"]).training.replay == 0.3
+    with pytest.raises(
+        SettingsError, match=r"training\.start is champion and lora\.method is pissa"
+    ) as refused:
+        read_settings("demo", ["training.start=champion", "lora.method=pissa", "model.quantization=none"])
+    assert "set lora.method=lora, or training.start=base" in refused.value.message
+    with pytest.raises(SettingsError, match=r"training\.replay is 1\.1"):
+        read_settings("demo", ["training.replay=1.1"])
+
+
 def test_a_prefix_is_not_trained_where_activations_are_recomputed() -> None:
     with pytest.raises(SettingsError, match="a prefix is lost") as refused:
         read_settings("demo", ["lora.method=prefix", "training.gradient_checkpointing=true"])

@@ -184,7 +184,7 @@ def test_a_pruned_trial_can_be_gone_on_with(swept: Told, swept_settings: Setting
     rows = next(one for one in swept[1].receipts if type(one) is TokenRows)
     base = [one for one in swept[1].receipts if type(one) is BaseModel][-1]
     model = mine.model.without_source().model_copy(update={"dtype": "float32"})
-    adapter = train_adapter(mine.workspace, rows, base, model, mine.lora, mine.training)
+    adapter = train_adapter(mine.workspace, rows, base, model, mine.lora, mine.training, None)
     assert adapter.training["resumed_from"] >= pruned["step"]
     assert adapter.training["steps"] == 8
     later = sweep_here(swept_settings)

@@ -22,6 +22,7 @@ WAY = (
     "example_validation",
     "tokenization",
     "token_gathering",
+    "row_choice",
     "earlier_gathering",
     "evaluation",
     "earlier_scoring",

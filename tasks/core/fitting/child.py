@@ -45,6 +45,7 @@ def main(path: Path) -> int:
 def _train(plan: FitPlan) -> int:
     from accelerate import Accelerator, InitProcessGroupKwargs
 
+    from tasks.core.fitting.learned import save_learned
     from tasks.core.fitting.loop import Trainer
     from tasks.core.model.adapters import save_adapter
     from tasks.core.model.devices import default_device, peak_memory
@@ -63,6 +64,8 @@ def _train(plan: FitPlan) -> int:
         return STOPPED
     if accelerator.is_main_process:
         save_adapter(model, Path(plan.output), plan.base_identity, trainer.first)
+        earlier = Path(plan.parent) if plan.parent else None
+        save_learned(plan.work_folder, trainer.learned(facts), earlier)
         facts |= {
             "quantized": list(base.quantized),
             "quantized_share": base.quantized_share,
@@ -110,12 +113,12 @@ def _foreseen(plan: FitPlan, rows: Any, device: str, free: int) -> Room:
 
 
 def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
-    """Load the base of a plan and put its adapter on; weights that are trained themselves are kept in 32 bit.
+    """Load the base of a plan and put its adapter on, a new one or the parent's; weights that are trained themselves are kept in 32 bit.
 
     A base that is to be shared is never whole on the device.
     """
     from tasks.core.fitting.adapting import adapt
-    from tasks.core.model.adapters import compute_in
+    from tasks.core.model.adapters import compute_in, go_on_with
     from tasks.core.model.devices import compute_dtype
     from tasks.core.model.loading import load_base
     from tasks.core.model.sharding import shard_blocks
@@ -132,6 +135,8 @@ def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
         packed=plan.packed or plan.sharding,
     )
     model = adapt(base.model, plan)
+    if plan.parent:
+        go_on_with(model, Path(plan.parent), plan.parent_digest)
     if plan.sharding:
         shard_blocks(model, device, plan.processes)
     return base, compute_in(model, compute) if plan.method == FULL else model

@@ -49,16 +49,16 @@ def check_gradient(norm: float, step: int) -> None:
 def check_moved(before: dict[str, Any], after: dict[str, Any]) -> float:
     """Insist that training changed the adapter; give the share of weights that moved.
 
-    Raises `ModelError` for an inert one: a B is still zero, so its layer is still the base's. An expert that no token
-    was sent to may stay as it was.
+    Raises `ModelError` for an inert one: a B is zero, so its layer is the base's, or is what a training before has left.
+    An expert that no token was sent to may stay as it was.
     """
-    moved = [name for name in after if not bool((after[name] == before[name]).all())]
-    inert = [
-        name for name in after if "lora_B" in name and EXPERT not in name and not bool(after[name].any())
-    ]
+    moved = {name for name in after if not bool((after[name] == before[name]).all())}
+    heard = {name for name in after if "lora_B" in name and EXPERT not in name}
+    inert = [name for name in sorted(heard) if name not in moved or not bool(after[name].any())]
     if not moved or inert:
         raise ModelError(
-            f"Training left {len(after) - len(moved)} of {len(after)} adapter weights as they were, {len(inert)} of them zero.",
+            f"Training left {len(after) - len(moved)} of {len(after)} adapter weights as they were; the layers of {len(inert)} have "
+            "learned nothing.",
             cure="Train longer, raise training.learning_rate, or choose other lora.targets.",
         )
     return len(moved) / len(after)
@@ -82,11 +82,15 @@ def check_vocabulary(highest: int, size: int) -> None:
         )
 
 
-def notes_on_losses(losses: Sequence[float]) -> list[str]:
-    """Say what is worth a look in the losses of all steps, each with its cure: they did not fall, or one jumped."""
+def notes_on_losses(losses: Sequence[float], *, warm: bool) -> list[str]:
+    """Say what is worth a look in the losses of all steps, each with its cure: they did not fall, or one jumped.
+
+    Those of a `warm` training, which begins where another has ended, may have little left to fall.
+    """
     if len(losses) < ENOUGH:
         return []
-    return [note for note in (_note_if_flat(losses), _note_of_jump(losses)) if note]
+    flat = "" if warm else _note_if_flat(losses)
+    return [note for note in (flat, _note_of_jump(losses)) if note]
 
 
 def _note_if_flat(losses: Sequence[float]) -> str:

@@ -129,6 +129,12 @@ class Trainer:
             },
         }
 
+    def learned(self, facts: Mapping[str, Any]) -> list[str]:
+        """Name the rows that the weights of a training with these facts have learned from: those of the steps up to the best."""
+        taken = self.watch.best_step if self.watch.best else facts["steps"]
+        numbers = {row for step in self.steps[:taken] for batch in step for row in batch}
+        return [str(name) for name in self.rows[sorted(numbers)]["row_id"]]
+
     def _step(self, step: int) -> dict[str, float]:
         started = time.monotonic()
         torch.manual_seed(

@@ -20,7 +20,7 @@ ROOM = "memory.json"
 class FitPlan:
     """One training: where its inputs are, where its results go, and every number that shapes it.
 
-    `packed` keeps 4-bit weights so on a CPU, which otherwise unpacks them once. `micro_tokens` go through the model at once, at least one row; 0 leaves that to the trainer's device; `longest` is the longest row, in tokens. `identity` tells this training from every other, wherever its folders are. `work` keeps checkpoints, metrics and messages across restarts; `output` receives the finished adapter.
+    `packed` keeps 4-bit weights so on a CPU, which otherwise unpacks them once. `micro_tokens` go through the model at once, at least one row; 0 leaves that to the trainer's device; `longest` is the longest row, in tokens. `identity` tells this training from every other, wherever its folders are. `work` keeps checkpoints, metrics and messages across restarts; `output` receives the finished adapter. `parent` is the folder of the adapter that it goes on with, known by `parent_digest`; empty for a new one.
     """
 
     identity: str
@@ -63,6 +63,8 @@ class FitPlan:
     processes: int
     sharding: bool
     timeout_minutes: int
+    parent: str = ""
+    parent_digest: str = ""
 
     @property
     def work_folder(self) -> Path:
@@ -124,8 +126,10 @@ def plan_training(
     tokens: Path,
     work: Path,
     pad_id: int,
+    parent: Path | None = None,
+    parent_digest: str = "",
 ) -> FitPlan:
-    """Plan a training as settings say, in `work`."""
+    """Plan a training as settings say, in `work`; it goes on with the adapter `parent`, if there is one."""
     return FitPlan(
         identity=identity,
         base=str(base.absolute()),
@@ -138,7 +142,9 @@ def plan_training(
         packed=False,
         **model.model_dump(include={"quantization", "double_quant", "dtype", "attention"}),
         **lora.model_dump(),
-        **training.model_dump(),
+        **training.model_dump(exclude={"start", "replay"}),
+        parent=str(parent.absolute()) if parent else "",
+        parent_digest=parent_digest,
     )
 
 

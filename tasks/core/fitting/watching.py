@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tasks.core.errors import ModelError
-from tasks.core.selection.splitting import held_out_groups
+from tasks.core.selection.splitting import Flags, held_out_groups
 
 Tensors = Mapping[str, Any]
 
@@ -22,8 +22,7 @@ def part_rows(groups: Sequence[str], share: float, seed: int) -> tuple[list[int]
     """
     if not share:
         return list(range(len(groups))), []
-    keys = np.array([int(group, 16) for group in groups], np.uint64)
-    watched = held_out_groups(keys, share, f"watched/{seed}")
+    watched = watched_rows(groups, share, seed)
     if watched.all() or not watched.any():
         raise ModelError(
             f"training.validation is {share:g}, and of {len(set(groups))} requesters "
@@ -31,6 +30,12 @@ def part_rows(groups: Sequence[str], share: float, seed: int) -> tuple[list[int]
             cure="Set training.validation=0, or give logs of more requesters.",
         )
     return np.flatnonzero(~watched).tolist(), np.flatnonzero(watched).tolist()
+
+
+def watched_rows(groups: Sequence[str], share: float, seed: int) -> Flags:
+    """Say of each row whether it is watched, which its group alone decides."""
+    keys = np.array([int(group, 16) for group in groups], np.uint64)
+    return held_out_groups(keys, share, f"watched/{seed}")
 
 
 class Watch:

@@ -106,6 +106,38 @@ def load_adapter(model: Any, folder: Path) -> Any:
     return adapted
 
 
+def go_on_with(model: Any, folder: Path, digest: str) -> None:
+    """Give the fresh adapter of a model the weights of a saved one of the same shape, magnitudes too, to be trained on.
+
+    Raises `ModelError` where the files do not have the digest, or the shapes are not alike.
+    """
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    if adapter_digest(folder) != digest:
+        raise ModelError(
+            "The adapter that the training is to go on with does not have its digest: its files were changed.",
+            cure="Remove its folder from the store, or set training.start=base.",
+        )
+    stored = load_file(folder / WEIGHTS)
+    fresh = get_peft_model_state_dict(model, save_embedding_layers=False)
+    _check_places(set(fresh), set(stored))
+    unlike = sum(weight.shape != stored[name].shape for name, weight in fresh.items())
+    if unlike:
+        raise ModelError(
+            f"The adapter that the training is to go on with has {unlike} of {len(fresh)} weights in other shapes.",
+            cure="Set lora.rank and lora.targets to its own, or training.start=base.",
+        )
+    set_peft_model_state_dict(model, stored)
+    after = get_peft_model_state_dict(model, save_embedding_layers=False)
+    lost = sum(not bool((weight.cpu() == stored[name]).all()) for name, weight in after.items())
+    if lost:
+        raise ModelError(
+            f"{lost} of {len(after)} weights of the adapter that the training is to go on with came out otherwise.",
+            cure="Install the versions of constraints.txt, or set training.start=base.",
+        )
+
+
 def is_whole(folder: Path) -> bool:
     """Say whether what was saved in `folder` are all weights of a model, in place of an adapter."""
     return bool(json.loads((folder / CONFIG).read_bytes())["peft_type"] == WHOLE)

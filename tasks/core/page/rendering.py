@@ -134,7 +134,7 @@ def _training(summary: RunSummary) -> dict[str, Any]:
     return {
         "trials": trials_table(summary),
         "trial_problems": training_parts.trial_problems(summary.sweep),
-        "facts": training_parts.facts(summary.training),
+        "facts": [*training_parts.start(summary), *training_parts.facts(summary.training)],
         "cost": training_parts.cost(summary),
         "trained_before": training_parts.trained_before(summary),
         "steps": training_parts.steps(summary),

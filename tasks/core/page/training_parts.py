@@ -5,11 +5,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tasks.core.report.summary import RunSummary
+from tasks.core.report.tables import start_line
 from tasks.core.report.wording import clock, percent, size, spoken
 
 NUMBER: Callable[[Any], str] = "{:,}".format
 WATT_HOUR = 3600  # joules
 COUNTED = {"cpu": "processors", "gpu": "GPUs"}
+
+
+def start(summary: RunSummary) -> list[tuple[str, str]]:
+    """Say from which version the training went on, if from one."""
+    return [("went on", start_line(summary))] if summary.start else []
 
 
 def facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:

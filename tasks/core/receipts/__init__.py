@@ -5,11 +5,13 @@ ValidCleanLogs → Formation of Verdicts → ExampleShard → ValidExamples (→
 BaseSource → BaseModel (→ ChosenTrial) → Adapter → Evaluation (→ ComparedReplies), MergedModel → RegisteredModel, Decision → Promotion
 LogFile → Questions → AnsweredPart
 Rival → KnownDataset → EarlierRows → EarlierScores → Decision
+Parent, TokenRows → ChosenRows → WarmStart → Adapter
 """
 
 from tasks.core.receipts.base import Receipt, Record
 from tasks.core.receipts.data import (
     AnsweredPart,
+    ChosenRows,
     CleanLogs,
     EarlierRows,
     ExampleShard,
@@ -42,11 +44,13 @@ from tasks.core.receipts.given import (
     HarnessTasks,
     LogFile,
     LogShard,
+    Parent,
     Passage,
     Promised,
     Rival,
     Standing,
     SuiteText,
+    WarmStart,
 )
 from tasks.core.receipts.models import (
     EARLIER,
@@ -73,6 +77,7 @@ __all__ = [
     "AskedVersion",
     "BaseModel",
     "BaseSource",
+    "ChosenRows",
     "ChosenTrial",
     "CleanLogs",
     "ComparedReplies",
@@ -94,6 +99,7 @@ __all__ = [
     "LogShard",
     "MergedModel",
     "MessageRows",
+    "Parent",
     "Passage",
     "Promised",
     "Promotion",
@@ -117,5 +123,6 @@ __all__ = [
     "ValidExamples",
     "ValidLogs",
     "Verdicts",
+    "WarmStart",
     "Worth",
 ]

@@ -89,6 +89,20 @@ class TokenRows(Receipt):
     """Token ids with the length of their prompts; the prompt's template is bound to the tokenizer."""
 
 
+class ChosenRows(Receipt):
+    """What a training that goes on from the champion's adapter is trained on, as token rows.
+
+    Counts: the `train` rows; of the examples that are on hand, those that are `new` to it, `replayed`, and `left_out`, since it
+    knows them already.
+    """
+
+    version: int
+    """The version whose adapter it goes on with."""
+    reason: str
+    unfit: str = ""
+    """Why the training cannot go on with it; empty when it can."""
+
+
 class KnownDataset(Record):
     """The dataset that a version was made from, as it lies in this store."""
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tasks.core.receipts.base import Record
+from tasks.core.receipts.data import ChosenRows
+from tasks.core.receipts.models import Adapter
 
 
 class LogFile(Record):
@@ -158,6 +160,33 @@ class Rival(Record):
     token_rows_digest: str = ""
     unfit: str = ""
     """Why it cannot be compared with the challenger row by row; empty when it can."""
+
+
+class Parent(Record):
+    """The registered version whose adapter a training may go on with; the adapter is that of its own training, in this store."""
+
+    version: int = 0
+    """0 where there is none."""
+    adapter: Adapter | None = None
+    unfit: str = ""
+    """Why the training begins from the base; empty where it need not."""
+    as_before: bool = False
+    """It does so as that of the champion did, on the same rows."""
+
+    def in_key(self) -> Any:
+        """Give the version and the digest of its adapter."""
+        return {"Parent": [self.version, self.adapter.digest if self.adapter else ""]}
+
+
+class WarmStart(Record):
+    """What a training goes on from: an adapter that was trained before, and the rows that it is trained on now."""
+
+    parent: Adapter
+    rows: ChosenRows
+
+    def in_key(self) -> Any:
+        """Give both digests; the version that the adapter has in a registry does not count."""
+        return {"WarmStart": [self.parent.digest, self.rows.digest]}
 
 
 class AskedVersion(Record):

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from tasks.core.registry.client import Version
 from tasks.core.registry.lineage import (
@@ -11,7 +13,9 @@ from tasks.core.registry.lineage import (
     QUANTIZATION,
     SET_ASIDE,
     TOKENIZER_DIGEST,
+    quantization_of,
 )
+from tasks.core.store.digests import digest_files, digest_folder
 
 ALIKE = {
     BASE_DIGEST: "stands on another base",
@@ -28,9 +32,23 @@ class Ruling:
     moves: bool = False
 
 
+def kind_of(base_digest: str, tokenizer: Path, model: Mapping[str, Any]) -> dict[str, str]:
+    """Say as tags what two versions must have in common to be compared row by row; `model` are the settings that hold the base.
+
+    Of token rows that are only foreseen there is no tokenizer yet, and nothing is said of it.
+    """
+    known = {TOKENIZER_DIGEST: digest_files(digest_folder(tokenizer))} if tokenizer.exists() else {}
+    return {BASE_DIGEST: base_digest, QUANTIZATION: quantization_of(model), **known}
+
+
+def unlike(version: Version, ours: Mapping[str, str]) -> list[str]:
+    """Say in what ways a version is of another kind than ours, by what is known of ours."""
+    return [words for tag, words in ALIKE.items() if tag in ours and version.tags.get(tag) != ours[tag]]
+
+
 def why_unfit(champion: Version, ours: Mapping[str, str]) -> str:
-    """Say why a champion cannot be scored on the challenger's rows as it was trained, by what is known of `ours`; empty when it can."""
-    ways = [words for tag, words in ALIKE.items() if tag in ours and champion.tags.get(tag) != ours[tag]]
+    """Say why a champion cannot be scored on the challenger's rows as it was trained; empty when it can."""
+    ways = unlike(champion, ours)
     if not ways:
         return ""
     return (

@@ -5,7 +5,7 @@ What was cleared from the store cannot be traced, and is told.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core.receipts import KnownDataset, TokenRows
+from tasks.core.registry.ancestry import ancestors, descendants, is_orphan, parent_of
 from tasks.core.registry.client import Registry, Version
 from tasks.core.registry.lineage import (
     ADAPTER_DIGEST,
@@ -97,12 +98,17 @@ def trace_version(client: Registry, workspace: Path, version: Version) -> dict[s
     """Say what a version was made of, and which runs had it; what is not in the store is null."""
     known = {one.digest: one for one in datasets(workspace)}
     dataset = known.get(version.tags.get(EXAMPLES_DIGEST, ""))
+    versions = client.versions(version.name)
+    lineage = [version, *ancestors(versions, version)]
     return {
         "name": version.name,
         "version": version.version,
         "aliases": list(version.aliases),
         "base": version.tags.get(BASE_IDENTITY, ""),
         "quantization": version.tags.get(QUANTIZATION, ""),
+        "parent": parent_of(version),
+        "ancestors": [one.version for one in lineage[1:]],
+        "lost_ancestor": parent_of(lineage[-1]) if is_orphan(versions, lineage[-1]) else 0,
         "digests": {what: version.tags.get(tag, "") for what, tag in DIGESTS.items()},
         "logs": [one for one in version.tags.get(LOG_DIGESTS, "").split(",") if one],
         "rows": dict(dataset.counts) if dataset else None,
@@ -125,30 +131,39 @@ def trace_rows(workspace: Path, versions: Sequence[Version], sought: Mapping[str
     sightings = []
     for row, shards in found.values():
         names = tuple(sorted(one.digest for one in held if shards & set(one.shards)))
-        learned = tuple(sorted(one.version for one in versions if one.tags.get(EXAMPLES_DIGEST) in names))
+        have = [one for one in versions if one.tags.get(EXAMPLES_DIGEST) in names]
+        heirs = descendants(versions, have) if row["split"] == "train" else []
+        learned = tuple(sorted(one.version for one in (*have, *heirs)))
         sightings.append(Sighting(**row, datasets=names, versions=learned))
     return sorted(sightings, key=lambda one: (one.conversation, one.row_id, one.line))
 
 
-def learned_from(workspace: Path, versions: Iterable[Version], row_ids: Collection[str]) -> list[Version]:
-    """Give the versions that were trained on some of these rows, not only judged by them."""
+def learned_from(workspace: Path, versions: Sequence[Version], row_ids: Collection[str]) -> list[Version]:
+    """Give the versions that were trained on some of these rows, or went on from one that was; not those only judged by them."""
     sought = pa.array(sorted(row_ids), pa.string())
     taught = {
         one.digest
         for one in datasets(workspace)
         if any(_teaches(folder / ROWS, sought) for folder in one.shards.values())
     }
-    return [one for one in versions if one.tags.get(EXAMPLES_DIGEST) in taught]
+    mine = [one for one in versions if one.tags.get(EXAMPLES_DIGEST) in taught]
+    both = [*mine, *descendants(versions, mine)]
+    return [one for one in versions if one in both]
 
 
 def untraceable(workspace: Path, versions: Sequence[Version]) -> list[Version]:
-    """Give the versions of whose dataset something is not in the store any more: nobody can say whose rows they learned."""
+    """Give the versions of whose dataset something is not in the store any more: nobody can say whose rows they learned.
+
+    So it is of one that went on from such a version, or from one that is not in the registry any more.
+    """
     whole = {
         one.digest
         for one in datasets(workspace)
         if all((folder / ROWS).is_file() for folder in one.shards.values())
     }
-    return [one for one in versions if one.tags.get(EXAMPLES_DIGEST) not in whole]
+    lost = [one for one in versions if one.tags.get(EXAMPLES_DIGEST) not in whole or is_orphan(versions, one)]
+    both = [*lost, *descendants(versions, lost)]
+    return [one for one in versions if one in both]
 
 
 def _teaches(path: Path, sought: pa.Array) -> bool:

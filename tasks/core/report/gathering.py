@@ -11,6 +11,7 @@ from tasks.core.fitting.plan import METRICS
 from tasks.core.judging.golden_cases import GOLDEN, CaseResult, read_results
 from tasks.core.receipts import (
     Adapter,
+    ChosenRows,
     ChosenTrial,
     ComparedReplies,
     Evaluation,
@@ -81,6 +82,12 @@ def gather_worth(receipts: Receipts) -> dict[str, Any]:
     """Give why it was worth a training, or was not, with what is new; nothing where the settings did not ask."""
     worth = first_of(receipts, Worth)
     return worth.model_dump(include={"train", "reason", "drift"}) | worth.counts if worth else {}
+
+
+def gather_start(receipts: Receipts) -> dict[str, Any]:
+    """Give from which version the training went on, and on what; nothing where it began from the base."""
+    chosen = first_of(receipts, ChosenRows)
+    return {"version": chosen.version, **chosen.counts} if chosen and not chosen.unfit else {}
 
 
 def gather_sweep(receipts: Receipts) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def model_card(
     dataset: str,
     redacted: bool,
     counts: Mapping[str, int],
+    started: str,
     metrics: Metrics,
     verdict: str,
     slices: Sequence[Mapping[str, Any]],
@@ -45,7 +46,7 @@ def model_card(
 ) -> str:
     """Write the card as Markdown, with the front matter that model hubs read; no text of a row is in it.
 
-    `base` is named for people, a hub id with its revision as `id@revision`. `metrics` are the held-out scores by model, `steps` the metrics of the training's steps.
+    `base` is named for people, a hub id with its revision as `id@revision`. `started` says from which version the training went on, empty where it began from the base. `metrics` are the held-out scores by model, `steps` the metrics of the training's steps.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -62,6 +63,7 @@ def model_card(
         dataset=dataset,
         redacted=redacted,
         data=[(words, counts[part]) for part, words in DATA.items() if part in counts],
+        started=started,
         figures=[title for title, _ in figures.values()],
         quality=[
             (who, [form.format(values[figure]) for figure, (_, form) in figures.items()])

@@ -41,6 +41,8 @@ class RunSummary:
     """What was found out on the way, such as the shape of the logs."""
     worth: dict[str, Any] = field(default_factory=dict)
     """Where it was asked, whether to `train` and the `reason`; of rows `training_rows`, `new`, `gone`, `came`, `repeats`; `drift`."""
+    start: dict[str, Any] = field(default_factory=dict)
+    """Where a training went on from a version: its number as `version`; of rows `train`, `new`, `replayed`, `left_out`."""
     sweep: dict[str, Any] = field(default_factory=dict)
     """Of a sweep: the `reason`, the `number` of the chosen trial, counts by state, and `trials` as their receipt has them."""
     steps: list[dict[str, Any]] = field(default_factory=list)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks.core.receipts import EARLIER
 from tasks.core.report.summary import FATES, RunSummary
-from tasks.core.report.wording import percent
+from tasks.core.report.wording import percent, start_words
 from tasks.core.sweeping.space import tried_words, words_of
 
 WORDS = {
@@ -206,6 +206,11 @@ def news_line(summary: RunSummary) -> str:
     return "" if reason == summary.reason else reason
 
 
+def start_line(summary: RunSummary) -> str:
+    """Say from which version the training went on, and on what; empty where it began from the base."""
+    return start_words(summary.start["version"], summary.start) if summary.start else ""
+
+
 def headline(summary: RunSummary) -> str:
     """Say by how much the held-out loss fell, in one sentence; empty without both figures."""
     base, challenger = summary.metrics.get("base"), summary.metrics.get("challenger")
@@ -258,6 +263,7 @@ def summary_markdown(summary: RunSummary) -> str:
     parts += [news_line(summary), headline(summary), model_of(summary)]
     if summary.rows:
         parts.append(_markdown(rows_table(summary)))
+    parts += [sentence(f"the training goes on {start_line(summary)}")] if summary.start else []
     if summary.sweep:
         parts += [sweep_line(summary), _markdown(trials_table(summary))]
     if summary.metrics:

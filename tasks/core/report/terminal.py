@@ -94,8 +94,7 @@ def _facts(summary: RunSummary) -> list[str]:
     if summary.rows:
         lines += _block(_sum(summary), "  rows    ", 2)
     if "train" in summary.rows:
-        train, held_out = summary.rows["train"], summary.rows.get("held_out", 0)
-        lines.append(f"          {train:,} to train on, {held_out:,} held out")
+        lines.append(f"          {_taught(summary)}, {summary.rows.get('held_out', 0):,} held out")
     lines += _block(news_line(summary), "  worth   ", 1)
     lines += _block(choice_line(summary), "  sweep   ", 1)
     untold = [one for one in summary.gains.items() if not _is_told(*one, summary.reason)]
@@ -107,6 +106,15 @@ def _facts(summary: RunSummary) -> list[str]:
     lines += _block(earlier_line(summary).partition(": ")[2], "  earlier ", 1)
     lines += _block(general_words(summary.general) if summary.general else "", "  general ", 1)
     return lines + (_block(_merge(summary), "  merge   ", 1) if summary.merge else [])
+
+
+def _taught(summary: RunSummary) -> str:
+    """Say how many rows there are to train on, and of a training that goes on from a version, which."""
+    if not summary.start:
+        return f"{summary.rows['train']:,} to train on"
+    names = ("version", "new", "replayed", "left_out")
+    version, new, replayed, left_out = (summary.start[name] for name in names)
+    return f"on from version {version}: {new:,} new and {replayed:,} replayed to train on, {left_out:,} known left out"
 
 
 def _is_told(who: str, gain: dict[str, float], reason: str) -> bool:

@@ -1,5 +1,6 @@
 """Wording: numbers, names and settings the way people say them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 CRAFTS = {
@@ -52,6 +53,14 @@ def kind_of(name: str) -> str:
 def counted(number: int, what: str) -> str:
     """Give a number of things: `1 row`, `1,200 rows`."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def start_words(version: int, counts: Mapping[str, int]) -> str:
+    """Say which version a training goes on from, and on what: rows that are `new` to it, `replayed` ones, and who is `left_out`."""
+    return (
+        f"from version {version}: {counted(counts['new'], 'row')} new to it and {counts['replayed']:,} replayed; "
+        f"{counts['left_out']:,} left out, which it has learned already"
+    )
 
 
 def percent(share: float, digits: int = 1) -> str:

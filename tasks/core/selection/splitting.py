@@ -17,14 +17,18 @@ NO_TIME = np.iinfo(np.int64).max
 
 def held_out_groups(groups: Keys, share: float, salt: str) -> Flags:
     """Say of each row whether its group is held out; over many groups, `share` of them are."""
-    mixed = groups ^ np.uint64(key_of_text(f"split/{salt}"))
+    return mixed(groups, f"split/{salt}") < np.uint64(int(share * 2**64))
+
+
+def mixed(keys: Keys, salt: str) -> Keys:
+    """Mix keys, one to one, so that each salt orders them in another way."""
+    state = keys ^ np.uint64(key_of_text(salt))
     for shift, factor in (
         (30, 0xBF58476D1CE4E5B9),
         (27, 0x94D049BB133111EB),
     ):  # splitmix64 (Steele et al. 2014)
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    mixed ^= mixed >> np.uint64(31)
-    return mixed < np.uint64(int(share * 2**64))
+        state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
+    return state ^ (state >> np.uint64(31))
 
 
 def day(text: str) -> int:

@@ -84,6 +84,10 @@ IMPOSSIBLE = {
 }
 
 
+GOES_ON = ("lora", "rslora", "dora")
+"""Methods whose adapters a training can go on with."""
+
+
 class Settings(Section):
     """Everything that shapes a run."""
 
@@ -124,6 +128,15 @@ class Settings(Section):
             raise ValueError(
                 "lora.method is prefix and training.gradient_checkpointing is true: a prefix is lost where activations are "
                 "recomputed; set training.gradient_checkpointing=false, or lora.method=prompt"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_a_start_that_cannot_be(self) -> Self:
+        if self.training.start == "champion" and self.lora.method not in GOES_ON:
+            raise ValueError(
+                f"training.start is champion and lora.method is {self.lora.method}: only a training of {', '.join(GOES_ON)} can go "
+                "on; set lora.method=lora, or training.start=base"
             )
         return self
 

@@ -58,9 +58,14 @@ class TrainingSettings(Section):
     """The optimisation."""
 
     unkeyed: ClassVar[frozenset[str]] = frozenset(
-        {"checkpoint_steps", "checkpoint_minutes", "timeout_minutes"}
+        {"start", "replay", "checkpoint_steps", "checkpoint_minutes", "timeout_minutes"}
     )
 
+    start: Literal["base", "champion"] = "base"
+    """Train a new adapter on all rows, or go on with the champion's: on the rows that are new to it, and `replay` of those that it
+    knows. Where that cannot be, it is trained from the base, and the run says why."""
+    replay: Fraction = 0.3
+    """Share of rows that the champion knows in what is trained (`start: champion`), as far as there are as many; 1 takes all."""
     epochs: Epochs = 3.0
     """Passes over the training rows."""
     max_steps: Annotated[int, Field(ge=0)] = 0
@@ -142,7 +147,8 @@ CHOICES, RANGE = Tag("choices"), Tag("range")
 class SweepSettings(Section):
     """What `freshtune sweep` tries: for each of four settings a list of choices, or a range `{low: …, high: …}`.
 
-    Everything else is as the other sections say, `lora.alpha` too. What `lora.method` does not use is not tried.
+    Everything else is as the other sections say, `lora.alpha` too. What `lora.method` does not use is not tried, nor, with
+    `training.start: champion`, another shape than the champion's adapter has.
     """
 
     unkeyed: ClassVar[frozenset[str]] = frozenset({"trials"})

@@ -26,8 +26,12 @@ DIGITS = 3  # of a drawn number: it can be said, and be set again
 
 
 def space_of(settings: Settings) -> Space:
-    """Give what is tried of each setting; what the method of `lora` does not use is not."""
-    used = {f"lora.{name}" for name in settings.lora.in_key()}
+    """Give what is tried of each setting; what the method of `lora` does not use is not.
+
+    Trials that go on from a champion have its adapter's shape.
+    """
+    goes_on = settings.training.start == "champion"
+    used = set[str]() if goes_on else {f"lora.{name}" for name in settings.lora.in_key()}
     return {
         name: getattr(settings.sweep, field)
         for name, field in TRIED.items()

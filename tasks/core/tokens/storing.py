@@ -75,6 +75,11 @@ def rows_of_pieces(
     ]
 
 
+def example_of(row_id: str) -> str:
+    """Name the example that a token row is of."""
+    return row_id.partition("/")[0]
+
+
 def save_token_rows(path: Path, rows: Iterable[TokenRow]) -> int:
     """Write rows as an Arrow stream and give their number; equal rows give equal bytes."""
     waiting = iter(rows)
@@ -92,7 +97,24 @@ def concatenate_token_rows(paths: Iterable[Path], target: Path) -> int:
 
 def count_groups(path: Path) -> int:
     """Count the groups (requesters, or conversations) that rows are of."""
-    return len({group for batch in _batches(path) for group in batch.column("group").to_pylist()})
+    return len(set(row_groups(path)))
+
+
+def row_ids(path: Path) -> list[str]:
+    """Give the ids of all rows, in their order."""
+    return _texts(path, "row_id")
+
+
+def row_groups(path: Path) -> list[str]:
+    """Give the groups of all rows, in their order."""
+    return _texts(path, "group")
+
+
+def pick_token_rows(path: Path, places: Iterable[bool], target: Path) -> int:
+    """Write the rows for which `places` says so, in their order, and give their number."""
+    told = iter(places)
+    flags = ((batch, pa.array(islice(told, len(batch)), pa.bool_())) for batch in _batches(path))
+    return _write(target, (batch.filter(chosen) for batch, chosen in flags))
 
 
 def longest_row(path: Path) -> int:
@@ -115,6 +137,10 @@ def map_token_rows(path: Path) -> Any:
     from datasets import Dataset
 
     return Dataset.from_file(str(path))
+
+
+def _texts(path: Path, column: str) -> list[str]:
+    return [text for batch in _batches(path) for text in batch.column(column).to_pylist()]
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:

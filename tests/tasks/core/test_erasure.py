@@ -38,7 +38,7 @@ from tasks.core.receipts import (
     ValidExamples,
 )
 from tasks.core.registry.client import Version
-from tasks.core.registry.lineage import EXAMPLES_DIGEST
+from tasks.core.registry.lineage import EXAMPLES_DIGEST, PARENT
 from tasks.core.registry.tracing import learned_from, untraceable
 from tasks.core.settings import LogsSettings
 from tasks.core.store.artifacts import drafting
@@ -406,6 +406,13 @@ def test_the_versions_that_learned_a_row_are_told_and_not_those_judged_by_it(tmp
     assert learned_from(tmp_path, versions, {"a" * 16}) == versions[:1]
     assert learned_from(tmp_path, versions, {"b" * 16}) == []
     assert untraceable(tmp_path, versions) == versions[2:]
+    heir, orphan = (
+        Version("support", number, "run", 0.0, tags={EXAMPLES_DIGEST: "2" * 64, PARENT: parent})
+        for number, parent in ((4, "1"), (5, "9"))
+    )
+    assert learned_from(tmp_path, [*versions, heir, orphan], {"a" * 16}) == [versions[0], heir]
+    assert untraceable(tmp_path, [*versions, heir, orphan]) == [versions[2], orphan]
+    assert untraceable(tmp_path, [heir, versions[1]]) == [heir], "nobody knows what version 1 was trained on"
     for path in tmp_path.rglob(ROWS):
         path.unlink()
     assert untraceable(tmp_path, versions) == versions

@@ -18,6 +18,7 @@ def card(**changes: Any) -> str:
         "dataset": "d1",
         "redacted": True,
         "counts": {"in": 1700, "train": 1440, "held_out": 190},
+        "started": "",
         "metrics": {"base": FIGURES | {"loss": 7.25}, "challenger": FIGURES},
         "verdict": "The gains are beyond noise.",
         "slices": [SLICE],
@@ -47,12 +48,22 @@ def test_its_front_matter_is_what_model_hubs_read() -> None:
     assert "base_model" not in folder.split("---\n", 2)[1]
 
 
+def test_it_says_which_version_it_went_on_from() -> None:
+    assert "The training started" not in card()
+    told = card(
+        started="from version 3: 40 rows new to it and 17 replayed; 123 left out, which it has learned already"
+    )
+    assert "The training started from version 3: 40 rows new to it" in told
+    assert "What that version and those before it were trained on is in this one, too." in told
+
+
 def _facts() -> dict[str, Any]:
     return {
         "licence": "",
         "dataset": "d",
         "redacted": False,
         "counts": {"train": 2},
+        "started": "",
         "metrics": {"base": FIGURES, "challenger": FIGURES},
         "verdict": "",
         "slices": [],

@@ -167,6 +167,7 @@ def test_a_registration_that_was_killed_at_its_end_is_finished_by_the_next(
         TokenRows(path="rows", digest="r"),
         BaseModel(path="b", digest="b", identity="b"),
         Adapter(path="a", digest="a", adapter_digest="a", base_digest="b", made_from=made_from),
+        None,
         MergedModel(path="m", digest="m", proof={}),
         (),
         Decision(path="d", digest="d", outcome="keep", reason="", gains={}),

@@ -232,6 +232,19 @@ def test_what_may_be_forgotten_is_told_everywhere() -> None:
     assert told_gains(run)["base_on_general_text"] == gain(-0.2, -0.3, -0.1)
 
 
+def test_from_which_version_a_training_went_on_is_told() -> None:
+    start = {"version": 3, "train": 57, "new": 40, "replayed": 17, "left_out": 1230}
+    run = full_run(start=start)
+    line = "from version 3: 40 rows new to it and 17 replayed; 1,230 left out, which it has learned already"
+    assert f"went on {line}" in Reader(render_page(run.public(), None)).text
+    assert f"The training goes on {line}." in summary_markdown(run)
+    text = terminal_summary(run, "r")
+    assert "  on from version 3: 40 new and 17 replayed to train on, 1,230 known left out, " in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert len(text.splitlines()) <= 30
+    assert "went on" not in Reader(render_page(full_run(), None)).text
+
+
 def test_why_there_are_no_earlier_rows_is_told() -> None:
     run = full_run(slices=[], earlier="not in this store", general={})
     page = Reader(render_page(run)).text

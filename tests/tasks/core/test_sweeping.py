@@ -106,6 +106,12 @@ def test_the_recipes_own_settings_are_first_where_they_are_among_the_choices() -
     assert own_point(far, space_of(far)) is None
 
 
+def test_trials_that_go_on_from_a_champion_have_its_adapters_shape() -> None:
+    warm = Settings(training=TrainingSettings(start="champion"))
+    assert set(space_of(warm)) == {"training.learning_rate", "training.epochs"}
+    assert own_point(warm, space_of(warm)) == {"training.learning_rate": 2e-4, "training.epochs": 3.0}
+
+
 def test_no_point_is_tried_twice_and_a_small_space_comes_to_its_end() -> None:
     counted = points_of(SMALL)
     assert counted is not None
