@@ -24,6 +24,8 @@ from tasks.foretelling import CHANGED, OPEN, foretell, told_receipts
 
 Fate = Literal["cached", "run", "perhaps"]
 MOST_READING = 1.5  # seconds, in which artifacts are read whole; a plan is to be there in five
+WEIGHING = "weighing"
+NEW_NAME = "registry.name"  # what is registered under another one is another version
 ONLY_IF = {
     "earlier_scoring": "earlier"
 }  # the argument by which a story says whether a step is gone to at all
@@ -87,6 +89,8 @@ class Foresight:
     made: dict[str, list[Made]] = field(default_factory=dict)
     likely: set[str] = field(default_factory=set)
     serial: int = 0
+    is_open: bool = False
+    """Whether anything is trained at all is not weighed yet: all that comes after it does so perhaps."""
     by_size: int = 0
     """Artifacts whose files were only measured."""
     reading: float = 0.0
@@ -126,7 +130,11 @@ class Foresight:
         self._add(step, workspace, values, part, "run", reason.words, sure=sure)
         if known and reason.kind == "artifact":
             return self._keep(step.kind.model_validate(known), sure=sure)
-        same = reason.kind in {"setting", "code", "version"} and step.name not in NEVER_THE_SAME
+        same = (
+            reason.kind in {"setting", "code", "version"}
+            and step.name not in NEVER_THE_SAME
+            and NEW_NAME not in reason.words
+        )
         return self._like(step, OPEN if same else CHANGED, step.name, workspace, values, inputs)
 
     def _told(self, workspace: Path) -> dict[str, dict[str, Any]]:
@@ -172,6 +180,7 @@ class Foresight:
         with self.lock:
             self.serial += 1
             digest = f"{mark}{root}:{self.serial}"
+        self.is_open = self.is_open or step.name == WEIGHING
         receipt = foretell(step.kind, step.name, digest, workspace, values, inputs, self.past)
         for part in getattr(receipt, "parts", ()) if isinstance(receipt, Formation) else ():
             if not _is_open(part):
@@ -199,6 +208,8 @@ class Foresight:
         sure: bool = True,
         because: str = "",
     ) -> None:
+        if self.is_open:
+            fate, why, because = "perhaps", "if it is worth a training", WEIGHING
         effort = effort_of(step.name, workspace, values)
         with self.lock:
             self.steps.append(ForeseenStep(step.name, part, fate, why, sure, effort, because))

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journeys import SAMPLE, Told, run_here, sweep_here
+from journeys import SAMPLE, Told, sweep_here
+from planned import run_as_planned
 
 from flows.forgetting import forget_requester
 from flows.registry_reading import trace
@@ -56,7 +57,7 @@ def warm(settings: Settings) -> Settings:
 
 @pytest.fixture(scope="module")
 def begun(warm: Settings, first: Told) -> Told:
-    return run_here(warm)
+    return run_as_planned(warm)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def grown(warm: Settings, gone: str, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def later(grown: Settings, begun: Told) -> Told:
-    return run_here(grown)
+    return run_as_planned(grown, perhaps=1)  # earlier rows: if there are any
 
 
 def test_without_a_champion_it_begins_from_the_base_and_says_so(begun: Told, first: Told) -> None:
@@ -98,7 +99,7 @@ def test_without_a_champion_it_begins_from_the_base_and_says_so(begun: Told, fir
 
 
 def test_on_the_same_rows_nothing_is_new(warm: Settings, begun: Told) -> None:
-    again = run_here(warm)
+    again = run_as_planned(warm)
     assert built(again) == []
     assert again[0]["status"] == "skipped"
     assert any(
@@ -171,7 +172,7 @@ def test_where_it_began_is_told_wherever_a_version_is_looked_at(grown: Settings,
 
 
 def test_the_third_run_takes_all_from_the_store(grown: Settings, later: Told) -> None:
-    again = run_here(grown)
+    again = run_as_planned(grown)
     assert built(again) == []
     assert again[0]["status"] == "skipped"
     assert again[0]["start"] == later[0]["start"]
@@ -189,7 +190,7 @@ def test_whoever_one_version_learned_from_all_its_heirs_did(grown: Settings, gon
 def parent_of(told: Told, settings: Settings) -> Parent:
     examples, rows, base = (receipt(told, kind) for kind in (ValidExamples, TokenRows, BaseModel))
     model = settings.model.without_source()
-    found: Parent = find_parent.fn(
+    found: Parent = find_parent.task.fn(
         settings.workspace, examples, rows, base, model, settings.lora, settings.registry
     )
     return found

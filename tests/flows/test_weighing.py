@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journeys import SAMPLE, Told, run_here
+from journeys import SAMPLE, Told
+from planned import run_as_planned
 from prefect import get_client
 from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
 
@@ -28,7 +29,7 @@ def asked(settings: Settings) -> Settings:
 @pytest.fixture(scope="module")
 def begun(asked: Settings, first: Told) -> Told:
     """Make a champion of what the first run trained."""
-    return run_here(asked)
+    return run_as_planned(asked)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def more(asked: Settings, begun: Told, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def skipped(more: Settings) -> Told:
-    return run_here(more)
+    return run_as_planned(more)
 
 
 def built(told: Told) -> list[str]:
@@ -118,7 +119,7 @@ def test_the_reason_is_wherever_a_run_is_looked_at(skipped: Told) -> None:
 
 
 def test_the_same_question_is_answered_from_the_store_on_any_day(more: Settings, skipped: Told) -> None:
-    again = run_here(more)
+    again = run_as_planned(more)
     assert built(again) == []
     assert again[0]["reason"] == skipped[0]["reason"]
     later = {"now": 4e9, "worth": {"max_days": 30}}
@@ -152,7 +153,7 @@ def test_a_champion_whose_data_or_base_is_not_ours_is_told_so(more: Settings, sk
 def test_the_budget_stops_other_data_and_lets_ours_be_ended(more: Settings, begun: Told) -> None:
     registry = more.registry.model_copy(update={"name": "weighed-and-spent"})
     worth = WorthSettings(max_trainings=1, budget_days=1)
-    spent = run_here(more.model_copy(update={"worth": worth, "registry": registry}))
+    spent = run_as_planned(more.model_copy(update={"worth": worth, "registry": registry}))
     assert spent[0]["status"] == "skipped"
     assert "ended within 1 day, and worth.max_trainings allows 1" in spent[0]["reason"]
     assert spent[1].steps[-1].name == "weighing"

@@ -53,7 +53,7 @@ def ask(tmp_path: Path) -> Ask:
     def question(dataset: str, lora: LoraSettings = LORA, **model: Any) -> Parent:
         examples = ValidExamples(path="e", digest=dataset, shards=())
         rows, base = TokenRows(path="rows", digest="r"), BaseModel(path="b", digest="b", identity="b")
-        found: Parent = find_parent.fn(
+        found: Parent = find_parent.task.fn(
             tmp_path, examples, rows, base, ModelSettings(**model), lora, RegistrySettings(name="m")
         )
         return found
