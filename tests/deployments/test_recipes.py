@@ -6,12 +6,13 @@ on two cores that others use too, most of it the start of the trainer and the re
 
 import re
 import shlex
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
-from journeys import run_here
+from journeys import ROOT, run_here
 from miniatures import KIN, miniature, miniature_sets, real_shape
 
 from deployments.settings_reading import RECIPES, read_settings, recipe_names
@@ -76,6 +77,20 @@ def test_the_memory_that_a_recipe_needs_is_what_the_planner_foresees(recipe: str
     found = FORESEEN.search(header(recipe)["Needs:"])
     assert found
     assert list(found.groups()) == told
+
+
+def test_the_table_of_hardware_is_what_the_planner_foresees(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "hardware.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| (?:(\d) rows of )?([\d,]+)(?: tokens)? \| ([\d.]+) GB \| ([\d.]+) GB \|$", page, re.MULTILINE
+    )
+    assert len(rows) == 5
+    twice = gpu_plan(read_settings("mistral-7b-qlora"), real_shape("mistral-7b-qlora", tmp_path / "base"))
+    for count, words, *told in rows:
+        length = int(words.replace(",", ""))
+        plans = (twice, replace(twice, gradient_checkpointing=False))
+        found = [needed(plan, int(count or 1) * length, length, 0.5, "cuda") / 1e9 for plan in plans]
+        assert [f"{one:.1f}" for one in found] == told
 
 
 def gpu_plan(settings: Settings, base: Path) -> FitPlan:
