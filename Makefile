@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: help demo test check bench up
+.PHONY: help demo test check bench docs up
 help:
 	@echo "make demo    retrain on the sample logs, here and now"
 	@echo "make up      start Prefect's and MLflow's servers, a worker, and a watcher of new logs"
 	@echo "make test    run the tests"
 	@echo "make bench   measure the data chapter (ROWS='10000 100000 1000000' takes half an hour), and training (a quarter)"
+	@echo "make docs    the documents as pages, in build/docs"
 	@echo "make check   format, lint, types, layers, docs"
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -36,6 +37,11 @@ check: .venv/.installed
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pytest tests/test_docs.py
+
+docs: .venv/.installed
+	@$(BIN)/python -m deployments.reference_pages
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "build/docs/index.html"
 
 ROWS ?= 10000 100000
 ROUNDS ?= 5

@@ -4,19 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.settings_reading import read_settings, recipe_names
+from deployments.settings_reading import read_settings
 from tasks.core.errors import SettingsError
-
-
-@pytest.mark.parametrize("name", recipe_names())
-def test_every_recipe_loads_and_opens_with_its_purpose(name: str) -> None:
-    sets = ["model.revision=" + 40 * "a"] if name == "guide" else []
-    assert read_settings(name, sets).workspace.is_absolute()
-    text = (Path(__file__).parents[2] / "deployments" / "recipes" / f"{name}.yaml").read_text(
-        encoding="utf-8"
-    )
-    for word, line in zip(("Purpose:", "Needs:", "Command:"), text.splitlines(), strict=False):
-        assert line.startswith(f"# {word}")
 
 
 def test_the_command_line_wins_over_the_recipe(tmp_path: Path) -> None:
