@@ -43,6 +43,8 @@ def plan(
     for name in others:
         gib_of(name)
     with closing(Forecaster()) as forecaster:
+        if others or not (settings.workspace / "store" / "adapter_training").exists():
+            forecaster.open()  # nothing is remembered, so that it will be asked
         from flows.preflight import look_first
         from tasks.core.planning.story import plan_text
 

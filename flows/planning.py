@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from flows.recorded_runs import settled
 from flows.retrain import go_through
 from tasks.core.planning.costs import Work, add_up
-from tasks.core.planning.memory_forecast import Forecaster
+from tasks.core.planning.memory_forecast import Forecaster, remembered
 from tasks.core.planning.rates import Rate, rate_of
 from tasks.core.planning.story import TRAINING, count_steps, free_space, headline, rows_of
 from tasks.core.receipts import BaseModel, Receipt, TokenRows, ValidExamples, Worth
@@ -21,6 +21,7 @@ from tasks.foresight import Foresight, foresight
 from tasks.foretelling import CHANGED, OPEN
 from tasks.journal import JOURNAL, Journal
 
+TOLD = ("name", "part", "fate", "why", "sure", "effort", "because")  # of each step
 R = TypeVar("R", bound=Receipt)
 
 
@@ -48,8 +49,9 @@ def _told(
     def rate(step: str) -> Rate | None:
         return rate_of(step, found.past(settings.workspace, step))
 
+    parts = [{name: getattr(one, name) for name in TOLD} for one in found.steps]
     cost = add_up((Work(one.name, one.fate, one.effort) for one in found.steps), rate)
-    rows = rows_of([asdict(one) for one in found.steps], cost)
+    rows = rows_of(parts, cost)
     worth = _first(found, Worth)
     skipped = worth.reason if worth and not worth.train else ""
     return {
@@ -71,7 +73,7 @@ def _told(
         "disk": {"needed": cost.size, "free": free_space(settings.workspace)},
         "notes": [*followed.notes, *_unread(found)],
         "warnings": followed.warnings,
-        "parts": [asdict(one) for one in found.steps],
+        "parts": parts,
     }
 
 
@@ -109,6 +111,10 @@ def _memory(
     trains = any(one.name == TRAINING and one.fate != "cached" for one in found.steps)
     if forecaster is None or base is None or rows is None or not trains:
         return []
+    training = next(one for one in found.steps if one.name == TRAINING)
+    known = remembered(found.past(settings.workspace, TRAINING), training.inputs)
+    if known and not others:
+        return known
     folder = base.folder(settings.workspace)
     if not folder.exists():
         return [{"device": "this machine", "problem": "it is known once the base is here"}]

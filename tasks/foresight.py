@@ -66,7 +66,7 @@ class Identity(Protocol):
 class ForeseenStep:
     """What one step would do: take its artifact, run, or, where that depends on what an earlier step gives, perhaps run.
 
-    `sure` is not where it was taken for granted that the rest of the data stays as it was; `because` names the step that
+    `inputs` are what counts of what it is given. `sure` is not where it was taken for granted that the rest of the data stays as it was; `because` names the step that
     runs before it and so makes it run, if one does.
     """
 
@@ -77,6 +77,7 @@ class ForeseenStep:
     sure: bool
     effort: float
     because: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -212,7 +213,8 @@ class Foresight:
             fate, why, because = "perhaps", "if it is worth a training", WEIGHING
         effort = effort_of(step.name, workspace, values)
         with self.lock:
-            self.steps.append(ForeseenStep(step.name, part, fate, why, sure, effort, because))
+            inputs = step.inputs(values)
+            self.steps.append(ForeseenStep(step.name, part, fate, why, sure, effort, because, inputs))
 
     def _keep(self, receipt: Receipt, *, sure: bool = True) -> Receipt:
         with self.lock:

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from journeys import ROOT, run_here
+from journeys import ROOT
 from miniatures import KIN, miniature, miniature_sets, real_shape
 
 from deployments.settings_reading import RECIPES, read_settings, recipe_names
 from flows.retrain import check
 from tasks.core.errors import ModelError
 from tasks.core.fitting.memory import needed
-from tasks.core.fitting.plan import FitPlan
+from tasks.core.fitting.plan import FitPlan, outline
 from tasks.core.model.loading import locate_base
 from tasks.core.settings import Settings
 
@@ -95,25 +95,16 @@ def test_the_table_of_hardware_is_what_the_planner_foresees(tmp_path: Path) -> N
 
 def gpu_plan(settings: Settings, base: Path) -> FitPlan:
     """Plan a training on a GPU with bfloat16, activations computed twice; where files lie says nothing of memory."""
-    nowhere = dict.fromkeys(("identity", "base_identity", "tokens", "output", "work"), "")
-    sections = {**settings.model.model_dump(), **settings.lora.model_dump(), **settings.training.model_dump()}
-    del sections["revision"]
-    sections |= {
-        "base": str(base),
-        "gradient_checkpointing": True,
-        "packed": False,
-        "longest": 0,
-        "pad_id": 0,
-    }
-    sections["dtype"] = "bfloat16" if settings.model.dtype == "auto" else settings.model.dtype
-    return FitPlan(**nowhere, **sections)
+    plan = outline(settings.model, settings.lora, settings.training, base=base, longest=0)
+    dtype = "bfloat16" if plan.dtype == "auto" else plan.dtype
+    return replace(plan, gradient_checkpointing=True, dtype=dtype)
 
 
 @pytest.mark.journey
 @pytest.mark.parametrize("recipe", sorted(KIN))
 def test_a_recipe_runs_in_miniature(recipe: str, place: Path, workspace: Path, prefect_server: None) -> None:
     settings = miniature(recipe, place, workspace)
-    outcome, journal = run_here(settings)
+    outcome, journal = run_as_planned(settings, perhaps=None)
     assert outcome["status"] in {"promoted", "kept"}
     assert_rows_add_up(outcome["rows"])
     assert outcome["rows"]["train"] >= settings.quality.min_examples

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
 from tasks.core.store.syncing import write_whole
@@ -130,21 +131,33 @@ def plan_training(
     parent_digest: str = "",
 ) -> FitPlan:
     """Plan a training as settings say, in `work`; it goes on with the adapter `parent`, if there is one."""
-    return FitPlan(
+    return replace(
+        outline(model, lora, training, base=base, longest=longest_row(tokens)),
         identity=identity,
-        base=str(base.absolute()),
         base_identity=base_identity,
         tokens=str(tokens.absolute()),
         output=str((work / "adapter").absolute()),
         work=str(work.absolute()),
         pad_id=pad_id,
-        longest=longest_row(tokens),
+        parent=str(parent.absolute()) if parent else "",
+        parent_digest=parent_digest,
+    )
+
+
+def outline(
+    model: ModelSettings, lora: LoraSettings, training: TrainingSettings, *, base: Path, longest: int
+) -> FitPlan:
+    """Give a plan that lies nowhere, with the numbers alone; by them memory is foreseen."""
+    nowhere: dict[str, Any] = dict.fromkeys(("identity", "base_identity", "tokens", "output", "work"), "")
+    return FitPlan(
+        **nowhere,
+        base=str(base.absolute()),
+        pad_id=0,
+        longest=longest,
         packed=False,
         **model.model_dump(include={"quantization", "double_quant", "dtype", "attention"}),
         **lora.model_dump(),
         **training.model_dump(exclude={"start", "replay"}),
-        parent=str(parent.absolute()) if parent else "",
-        parent_digest=parent_digest,
     )
 
 

@@ -15,8 +15,18 @@ from typing import Any
 
 from tasks.core.errors import FreshtuneError, SettingsError
 from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
+from tasks.core.store.making import Made, machine
 
 GIB = 2**30
+SHAPING = (
+    "batch_tokens",
+    "batch_rows",
+    "accumulation",
+    "micro_tokens",
+    "gradient_checkpointing",
+    "processes",
+    "sharding",
+)  # of a training's settings, what its memory depends on
 HELD = 0.6  # GiB that a GPU's driver and context take before anything is loaded
 NAMED = {
     "t4": 15,
@@ -48,11 +58,28 @@ def gib_of(name: str) -> float:
         ) from None
 
 
+def remembered(made: Iterable[Made], inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give what an earlier training of the same shape needed on this kind of machine, as a forecast would; empty without one."""
+    for one in made:
+        then, room = one.receipt.get("made_from", {}), one.receipt.get("training", {}).get("memory")
+        same = all(then.get(name) == inputs.get(name) for name in ("model", "lora", "base", "start"))
+        alike = same and all(
+            then.get("training", {}).get(name) == inputs["training"].get(name) for name in SHAPING
+        )
+        if alike and room and room["needed"] and one.machine == machine():
+            return [{"device": "this machine", "kind": "measured before", **room}]
+    return []
+
+
 class Forecaster:
-    """A process that foresees memory; open it early, ask it once or not at all, and close it."""
+    """A process that foresees memory: open it early, so that it imports meanwhile, or let `ask` do it; close it in the end."""
 
     def __init__(self) -> None:
-        self.child = subprocess.Popen(
+        self.child: subprocess.Popen[bytes] | None = None
+
+    def open(self) -> None:
+        """Start the process, if it has not been started."""
+        self.child = self.child or subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -83,16 +110,20 @@ class Forecaster:
             "labelled_share": labelled_share,
             "others": {name: gib_of(name) for name in others},
         }
-        told, _ = self.child.communicate(json.dumps(asked).encode())
+        self.open()
+        assert self.child is not None  # noqa: S101 - it was opened just now
+        told, said = self.child.communicate(json.dumps(asked).encode())
         if self.child.returncode:
-            return [{"device": "this machine", "problem": "the memory planner failed on this base"}]
+            last = said.decode(errors="replace").strip().rpartition("\n")[2].partition(":")[0]
+            return [{"device": "this machine", "problem": f"the memory planner failed ({last[:80]})"}]
         answer: list[dict[str, Any]] = json.loads(told)
         return answer
 
     def close(self) -> None:
         """End the process, also one that was never asked."""
-        self.child.kill()
-        self.child.communicate()
+        if self.child is not None:
+            self.child.kill()
+            self.child.communicate()
 
 
 def main() -> None:
@@ -115,25 +146,20 @@ def _answers(asked: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
 def _of(name: str, device: str, free: int, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Foresee one device."""
     from tasks.core.fitting.memory import settle
-    from tasks.core.fitting.plan import FitPlan
+    from tasks.core.fitting.plan import outline
 
-    model = dict(asked["model"])
     told = {"device": name, "kind": device.partition(":")[0], "free": free}
     longest = asked["longest"]
     rows = {
         "ids": [range(longest)],
         "prompt_length": [max(longest - round(longest * asked["labelled_share"]), 0)],
     }
-    held = ("quantization", "double_quant", "dtype", "attention")
-    nowhere: dict[str, Any] = dict.fromkeys(("identity", "base_identity", "tokens", "output", "work"), "")
-    shaped = {**{part: model[part] for part in held}, **asked["lora"], **asked["training"]}
-    plan = FitPlan(
-        **nowhere,
-        **{**shaped, "targets": tuple(shaped["targets"])},
-        base=asked["base"],
-        pad_id=0,
+    plan = outline(
+        ModelSettings(**asked["model"]),
+        LoraSettings(**asked["lora"]),
+        TrainingSettings(**asked["training"]),
+        base=Path(asked["base"]),
         longest=longest,
-        packed=False,
     )
     try:
         return told | asdict(settle(plan, rows, device, free))
