@@ -14,6 +14,7 @@ import pytest
 import yaml
 from journeys import ROOT
 from miniatures import KIN, miniature, miniature_sets, real_shape
+from planned import run_as_planned
 
 from deployments.settings_reading import RECIPES, read_settings, recipe_names
 from flows.retrain import check
