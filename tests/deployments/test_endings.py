@@ -136,6 +136,8 @@ def test_what_a_run_depends_on_is_settled_before_any_key_is_made(
     assert settings.workspace == tmp_path / "relative"
     assert Settings().workspace == tmp_path / ".freshtune"
     assert settled(settings).model.dtype == "float32"
+    monkeypatch.setattr("tasks.core.model.devices.GPU_NODES", (tmp_path,))
+    assert settled(settings).model.dtype == "float32"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
     assert settled(settings).model.dtype == "bfloat16"
