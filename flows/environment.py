@@ -1,8 +1,10 @@
 """The environment of a run: set before Prefect and MLflow are imported, since they read it once."""
 
+import atexit
 import json
 import logging
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -35,7 +37,9 @@ def prepare(workspace: Path) -> None:
 
 def look_only(workspace: Path) -> None:
     """Set the same for a command that only looks: nothing is made in `workspace`, not even itself."""
-    _set(workspace.absolute(), home=f"{tempfile.gettempdir()}/freshtune-looks-only")
+    home = tempfile.mkdtemp(prefix="freshtune-looks-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    _set(workspace.absolute(), home=home)
 
 
 def _set(place: Path, home: str) -> None:

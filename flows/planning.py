@@ -11,14 +11,13 @@ from tasks.core.planning.costs import Work, add_up
 from tasks.core.planning.memory_forecast import Forecaster, remembered
 from tasks.core.planning.rates import Rate, rate_of
 from tasks.core.planning.story import TRAINING, count_steps, free_space, headline, rows_of
-from tasks.core.receipts import BaseModel, Receipt, TokenRows, ValidExamples, Worth
+from tasks.core.receipts import BaseModel, ChosenRows, Receipt, TokenRows, ValidExamples, Worth, is_foretold
 from tasks.core.registry.client import has_registry
 from tasks.core.report.wording import counted
 from tasks.core.settings import Settings
 from tasks.core.tokens.storing import TRAIN, longest_row
 from tasks.effort import trained_tokens
 from tasks.foresight import Foresight, foresight
-from tasks.foretelling import CHANGED, OPEN
 from tasks.journal import JOURNAL, Journal
 
 TOLD = ("name", "part", "fate", "why", "sure", "effort", "because")  # of each step
@@ -87,17 +86,21 @@ def _rows(found: Foresight) -> dict[str, Any]:
     examples = _first(found, ValidExamples)
     if examples is None:
         return {}
-    return {**examples.counts, "known": not examples.digest.startswith((CHANGED, OPEN))}
+    return {**examples.counts, "known": not is_foretold(examples.digest)}
 
 
 def _training(found: Foresight, settings: Settings) -> dict[str, Any]:
     rows = _first(found, TokenRows)
     if rows is None:
         return {}
-    steps, known = count_steps(rows, settings.training, settings.workspace)
+    chosen = _first(found, ChosenRows)
+    taught = rows.counts.get("train", 0)
+    mine = chosen.counts["train"] if chosen and not chosen.unfit else taught
+    share = mine / max(taught, 1)
+    steps, known = count_steps(rows, settings.training, settings.workspace, share)
     return {
-        "rows": rows.counts["train"],
-        "tokens": round(trained_tokens(rows, settings.training)),
+        "rows": mine,
+        "tokens": round(share * trained_tokens(rows, settings.training)),
         "steps": steps,
         "known": known,
     }
@@ -126,7 +129,7 @@ def _memory(
 def _shape(rows: TokenRows, settings: Settings) -> tuple[int, float]:
     """Give the longest row and the share of its tokens that is learned; of rows that are only foreseen, the most."""
     counts, file = rows.counts, rows.folder(settings.workspace) / TRAIN
-    share = counts["reply_tokens"] / max(counts["tokens"], 1)
+    share = counts.get("reply_tokens", 0) / max(counts.get("tokens", 0), 1)
     return (longest_row(file) if Path(file).exists() else settings.tokens.max_length), share
 
 

@@ -24,15 +24,13 @@ def effort_of(step: str, workspace: Path, values: Values) -> float:
     """Give how much a step has to do with the values that it is called with; 0 where nobody can say."""
     try:
         return WAYS.get(step, _rows_or_bytes)(workspace, values)
-    except OSError:  # what it is made from is not here
+    except (OSError, ValueError):  # what it is made from is not here, or not what it is called
         return 0.0
 
 
 def trained_tokens(rows: TokenRows, training: TrainingSettings) -> float:
     """Foretell how many tokens a training goes over, in all of its passes."""
-    taught = rows.counts.get("train", 0)
-    share = taught / max(taught + rows.counts.get("held_out", 0), 1)
-    one_pass = share * rows.counts.get("tokens", 0)
+    taught, one_pass = rows.counts.get("train", 0), rows.counts.get("tokens", 0)
     whole = training.epochs * one_pass
     if not training.max_steps:
         return whole
@@ -53,7 +51,10 @@ def bytes_of(folder: Path) -> int:
 
 def _weights(path: Path) -> int:
     with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(HEADER), "little")))
+        length = int.from_bytes(file.read(HEADER), "little")
+        if length > path.stat().st_size:
+            raise ValueError(f"{path.name} is no safetensors file.")
+        header = json.loads(file.read(length))
     count = 0
     for name, tensor in header.items():
         if name == "__metadata__":
@@ -100,7 +101,7 @@ def _evaluation(workspace: Path, values: Values) -> float:
     rows: TokenRows = values["rows"]
     evaluation: EvaluationSettings = values["evaluation"]
     held_out = rows.counts.get("held_out", 0)
-    read = rows.counts.get("tokens", 0) * held_out / max(rows.counts.get("train", 0) + held_out, 1)
+    read = rows.counts.get("tokens", 0) * held_out / max(rows.counts.get("train", 0), 1)
     written = min(evaluation.generated, held_out) * evaluation.max_new_tokens
     return _weights_here(workspace, values["base"]) * (read + written)
 

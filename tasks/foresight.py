@@ -14,13 +14,13 @@ from threading import Lock
 from typing import Any, Literal, Protocol
 
 from tasks.core.planning.reasons import Reason, reason_of
-from tasks.core.receipts import Formation, Receipt
+from tasks.core.receipts import CHANGED, OPEN, Formation, Receipt, is_foretold
 from tasks.core.report.wording import spoken
 from tasks.core.store.artifacts import damage, manifest_receipt
 from tasks.core.store.keys import code_digest, digest_modules, versions_of
 from tasks.core.store.making import Made, known_code, past
 from tasks.effort import effort_of
-from tasks.foretelling import CHANGED, OPEN, foretell, told_receipts
+from tasks.foretelling import foretell, told_receipts
 
 Fate = Literal["cached", "run", "perhaps"]
 MOST_READING = 1.5  # seconds, in which artifacts are read whole; a plan is to be there in five
@@ -29,6 +29,7 @@ NEW_NAME = "registry.name"  # what is registered under another one is another ve
 ONLY_IF = {
     "earlier_scoring": "earlier"
 }  # the argument by which a story says whether a step is gone to at all
+PERHAPS_NONE = ("readmission",)  # where they give no rows, nothing comes after them
 NEVER_THE_SAME = ("adapter_training", "merging")  # whatever changed, they do not give what they gave before
 
 
@@ -134,8 +135,9 @@ class Foresight:
         same = (
             reason.kind in {"setting", "code", "version"}
             and step.name not in NEVER_THE_SAME
-            and NEW_NAME not in reason.words
+            and NEW_NAME not in reason.every
         )
+        same = same or step.name in PERHAPS_NONE
         return self._like(step, OPEN if same else CHANGED, step.name, workspace, values, inputs)
 
     def _told(self, workspace: Path) -> dict[str, dict[str, Any]]:
@@ -182,7 +184,13 @@ class Foresight:
             self.serial += 1
             digest = f"{mark}{root}:{self.serial}"
         self.is_open = self.is_open or step.name == WEIGHING
-        receipt = foretell(step.kind, step.name, digest, workspace, values, inputs, self.past)
+        now = code_digest(*step.modules)
+
+        def alike(place: Path, name: str) -> list[Made]:
+            made = self.past(place, name)
+            return [one for one in made if one.code == now] if name == "formation" == step.name else made
+
+        receipt = foretell(step.kind, step.name, digest, workspace, values, inputs, alike)
         for part in getattr(receipt, "parts", ()) if isinstance(receipt, Formation) else ():
             if not _is_open(part):
                 self.likely.add(part.digest)
@@ -226,7 +234,7 @@ class Foresight:
 
 def _is_open(value: Any) -> bool:
     """Say whether a receipt is only foretold."""
-    return isinstance(value, Receipt) and value.digest.startswith((CHANGED, OPEN))
+    return isinstance(value, Receipt) and is_foretold(value.digest)
 
 
 def _texts(value: Any, beginning: str | tuple[str, ...] = "") -> Iterator[str]:

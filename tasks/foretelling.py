@@ -14,6 +14,7 @@ from tasks.core.receipts import (
     EarlierRows,
     Evaluation,
     Formation,
+    LogFile,
     LogShard,
     MergedModel,
     MessageRows,
@@ -25,16 +26,19 @@ from tasks.core.receipts import (
     Rival,
     Threads,
     UnpackedLogs,
+    UnpackedPart,
     ValidExamples,
     Verdicts,
     Worth,
 )
 from tasks.core.store.making import Made
 from tasks.core.store.run_files import RECEIPTS
+from tasks.step_identity import identity
 
-CHANGED, OPEN = "changed:", "open:"  # what digests begin with that are not known yet
 RUNS = 20  # that are asked what artifacts were like which are gone
 DATA = RawLogs.__module__  # where the receipts are that count rows
+PACKED = 4  # times as large is what a packed file holds
+MESSAGE_BYTES, MESSAGES = 300, 4  # of a message of a log, and to a conversation, where nothing was read yet
 ROW_BYTES = 700  # of a log, where nothing was read yet
 ROW_TOKENS = 150  # of an example, where nothing was encoded yet
 HELD_OUT = 0.1  # of the examples, likewise
@@ -102,6 +106,12 @@ def _counts(step: str, workspace: Path, values: Values, past: Past) -> dict[str,
     going_in = _rows_in(workspace, values, past)
     if step in SUMS:
         return _summed(values[SUMS[step]])
+    if step == "readmission":
+        count = sum(1 for line in values["fixed"].path.read_bytes().splitlines() if line.strip())
+        return {"in": 0, **dict.fromkeys(FATES, 0), "kept": count, "quarantined": -count}
+    if step == "message_collection":
+        size = sum(value.length for value in values.values() if isinstance(value, LogShard))
+        return {"messages": round(size / _message_bytes(workspace, past)), "rejected": 0}
     earlier = [one.receipt.get("counts", {}) for one in past(workspace, step)]
     whole = sum(_all_of(one) for one in earlier)
     counts = {"in": going_in}
@@ -121,7 +131,9 @@ def _encoded(earlier: Sequence[Mapping[str, int]], kept: int) -> dict[str, int]:
     """Foretell how many tokens there are, and how many of the rows are held out."""
     known = sum(one.get("kept", 0) for one in earlier)
     if not known:
-        held_out, tokens, reply = round(HELD_OUT * kept), ROW_TOKENS * kept, ROW_TOKENS * kept // 2
+        held_out = round(HELD_OUT * kept)
+        tokens = ROW_TOKENS * (kept - held_out)
+        reply = tokens // 2
     else:
         held_out, tokens, reply = (
             round(kept * sum(one.get(name, 0) for one in earlier) / known)
@@ -139,24 +151,48 @@ def _summed(receipts: Sequence[Receipt]) -> dict[str, int]:
     return total
 
 
+def _message_bytes(workspace: Path, past: Past) -> float:
+    known = [one for one in past(workspace, "message_collection") if one.effort]
+    messages = sum(one.receipt["counts"].get("messages", 0) for one in known)
+    return sum(one.effort for one in known) / messages if messages else MESSAGE_BYTES
+
+
 def _none(_workspace: Path, _values: Values, _digest: str, _past: Past) -> dict[str, Any]:
     return {}
 
 
-def _unpacked(_workspace: Path, _values: Values, _digest: str, _past: Past) -> dict[str, Any]:
-    return {"parts": (), "held_back": 0}
+def _unpacked(_workspace: Path, values: Values, digest: str, _past: Past) -> dict[str, Any]:
+    """Foretell one part, about as large as all that the file holds."""
+    file: LogFile = values["file"]
+    place = Path(file.location)
+    size = (place.stat().st_size if place.is_file() else 0) * (PACKED if file.compression else 1)
+    part = UnpackedPart(name="not-yet", kind="lines", first_line=1, length=max(size, 1), digest=digest)
+    return {"parts": (part,), "held_back": 0}
 
 
-def _threads(_workspace: Path, values: Values, digest: str, _past: Past) -> dict[str, Any]:
+def _threads(workspace: Path, values: Values, digest: str, past: Past) -> dict[str, Any]:
     messages: tuple[MessageRows, ...] = values["messages"]
-    parts = (RawLogs.model_construct(path="", digest=digest, counts=one.counts) for one in messages)
-    return {"parts": tuple(parts)}
+    threads = sum(one.receipt["counts"].get("in", 0) for one in past(workspace, "conversation_threading"))
+    read = sum(one.receipt["counts"].get("messages", 0) for one in past(workspace, "message_collection"))
+    each = threads / read if threads and read else 1 / MESSAGES
+    counts = [round(each * one.counts.get("messages", 0)) for one in messages]
+    parts = [
+        RawLogs.model_construct(path="", digest=digest, counts={"in": count, "kept": count})
+        for count in counts
+    ]
+    return {"parts": tuple(parts), "counts": _summed(parts)}
 
 
 def _formation(workspace: Path, values: Values, digest: str, past: Past) -> dict[str, Any]:
-    """Take for granted that the rest of the data stays as it was: what it will be of shards that were there before."""
+    """Take for granted that the rest of the data stays as it was: what it will be of shards that were there before.
+
+    Only a formation by the same rules and the same code says what that was; `past` gives those of the same code.
+    """
     known: dict[str, dict[str, Any]] = {}
+    rules = identity(values["rules"])
     for one in reversed(past(workspace, "formation")):
+        if one.receipt["made_from"].get("rules") != rules:
+            continue
         for part in one.receipt["parts"]:
             known[_logs_of(part["made_from"])] = part
     parts = []
@@ -187,8 +223,8 @@ def _base(_workspace: Path, values: Values, _digest: str, _past: Past) -> dict[s
     if isinstance(source, BaseSource):
         place = {"path": str(source.folder.absolute())} if source.folder else {}
         return {"identity": source.identity, **place}
-    base: BaseModel = values["base"]
-    return {"identity": base.identity, "path": base.path}
+    base: BaseModel = values["base"]  # quantized it is the same base, and known by the same digest
+    return {"identity": base.identity, "path": base.path, "digest": base.digest}
 
 
 def _chosen(_workspace: Path, values: Values, _digest: str, _past: Past) -> dict[str, Any]:

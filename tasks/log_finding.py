@@ -12,7 +12,7 @@ from tasks.core.files.sampling import digest_source, sample_records
 from tasks.core.files.unpacking import read_part
 from tasks.core.intake.forgetting import GONE
 from tasks.core.intake.shapes import Shape, resolve_shape
-from tasks.core.receipts import LogFile, LogShard, UnpackedLogs
+from tasks.core.receipts import LogFile, LogShard, UnpackedLogs, is_foretold
 from tasks.core.settings import LogsSettings
 from tasks.journal import journal
 
@@ -95,6 +95,8 @@ def shaped(shards: Sequence[LogShard], logs: LogsSettings) -> tuple[ShapedShard,
 def _shape_of(parts: Sequence[LogShard], logs: LogsSettings) -> tuple[Shape, str]:
     """Resolve the shape of a log by the first of its parts that has a record; one of which all is forgotten needs none."""
     name = parts[0].name
+    if is_foretold(parts[0].digest):
+        return Shape(kind="columns"), f"How {name} is to be read is known once it is unpacked."
     for part in parts:
         records = sample_records(part.path, part.start, part.length, part.kind)
         if records:

@@ -17,9 +17,9 @@ import click
 
 from deployments.bench.machine import machine
 from deployments.bench.pairs import Measured, repeated, time_line
+from tasks.core.planning.costs import AT_ONCE, SIDE_BY_SIDE
 from tasks.core.store.making import past
 
-SIDE_BY_SIDE = ("collection", "raw_validation", "cleaning", "clean_validation", "example_validation")
 BARE_FLOW = "from prefect import flow\n@flow\ndef bare(): return 1\nbare()"
 
 
@@ -29,10 +29,10 @@ def measure_operation(rounds: int, recipe: str) -> Measured:
         workspace = Path(folder) / "workspace"
         planned, _ = _freshtune(["plan", recipe, "--json"], workspace)
         outcome, whole = _freshtune(["run", recipe, "--json"], workspace)
+        work = _work(workspace, outcome)
         again = [_freshtune(["run", recipe, "--json"], workspace) for _ in range(rounds)]
         foretold, _ = _freshtune(["plan", recipe, "--json", "--set", "training.seed=1"], workspace)
         other, _ = _freshtune(["run", recipe, "--json", "--set", "training.seed=1"], workspace)
-        work = _work(workspace, outcome)
         return {
             "machine": machine(),
             "recipe": recipe,
@@ -97,7 +97,7 @@ def _work(workspace: Path, outcome: dict[str, Any]) -> float:
     total = 0.0
     for step in {one["name"] for one in outcome["steps"]}:
         taken = [one.seconds for one in past(workspace, step)]
-        total += sum(taken) / (2 if step in SIDE_BY_SIDE and len(taken) > 1 else 1)
+        total += sum(taken) / (AT_ONCE if step in SIDE_BY_SIDE and len(taken) > 1 else 1)
     return total
 
 

@@ -1,11 +1,13 @@
 """The whole story with the real parts, and the truth table of hits and misses."""
 
+import gzip
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-from journeys import Told, run_here, small_settings
+from journeys import SAMPLE, Told, run_here, small_settings
 from planned import plan_of, run_as_planned
 from small_judge import small_judge
 
@@ -137,6 +139,44 @@ def test_a_plan_of_what_was_done_says_that_nothing_is_new_and_changes_nothing(
     assert {one["fate"] for one in planned["parts"]} == {"cached"}
     assert planned["rows"] == planned["rows"] | {"in": 260, "known": True}
     assert planned["training"] == planned["training"] | {"steps": 8, "known": True}
+
+
+def test_a_plan_leaves_open_what_other_rules_of_the_split_make_of_the_same_rows(
+    settings: Settings, first: Told
+) -> None:
+    form = settings.format.model_copy(update={"held_out": 0.3})
+    fates = fates_of(plan_of(settings.model_copy(update={"format": form})))
+    assert {fates[name] for name in (*DATA, "base_fetching")} == {"cached"}
+    assert fates["formation"] == "run"
+    assert {fates[name] for name in ("example_validation", "tokenization", "adapter_training")} == {"perhaps"}
+
+
+def test_a_plan_of_packed_logs_says_that_all_of_them_is_new(
+    settings: Settings, first: Told, tmp_path: Path
+) -> None:
+    path = tmp_path / "2026-09.jsonl.gz"
+    path.write_bytes(gzip.compress((SAMPLE / "2026-09.jsonl").read_bytes()))
+    for paths in ((*settings.logs.paths, str(path)), (str(path),)):
+        logs = settings.logs.model_copy(update={"paths": paths})
+        planned = plan_of(settings.model_copy(update={"logs": logs}))
+        fates = fates_of(planned)
+        assert (fates["unpacking"], fates["adapter_training"]) == ("run", "run")
+        assert 300 < planned["rows"]["in"] < 1500
+        assert not planned["rows"]["known"]
+        assert planned["training"]["steps"] == 8
+        assert any("once it is unpacked" in note for note in planned["notes"])
+
+
+def test_a_plan_knows_a_quantized_base_by_its_base(settings: Settings, first: Told) -> None:
+    model = settings.model.model_copy(update={"double_quant": not settings.model.double_quant})
+    fates = fates_of(plan_of(settings.model_copy(update={"model": model})))
+    assert fates["base_quantization"] == "run"
+    assert (fates["tokenization"], fates["adapter_training"]) == ("cached", "run")
+
+
+def fates_of(planned: dict[str, Any]) -> dict[str, str]:
+    """Give the fate of each step, the last one's where there are several of a name."""
+    return {one["name"]: one["fate"] for one in planned["parts"]}
 
 
 def test_equal_content_is_a_hit_under_another_name(settings: Settings, first: Told, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Costs: what the steps of a plan take together: time and disk, by the rates of this machine."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import hypot
@@ -47,16 +48,18 @@ class Cost:
 def add_up(work: Iterable[Work], rate: Callable[[str], Rate | None]) -> Cost:
     """Add up what runs; what perhaps runs counts in `most` alone, and half in `seconds`."""
     every = list(work)
-    shards = {one.step: sum(other.step == one.step for other in every) for one in every}
+    shards = Counter(one.step for one in every if one.fate != "cached")
     seconds, perhaps, doubt, size = ENDING, 0.0, 0.0, 0.0
     rates: dict[str, Rate | None] = {}
+    unknown: set[str] = set()
     by_step: dict[str, float] = {}
     for one in every:
         if one.fate == "cached":
             seconds += CACHED
             continue
         known = rates.setdefault(one.step, rate(one.step))
-        if known is None:
+        if known is None or not one.effort:  # nobody can say how much there is to do
+            unknown.add(one.step)
             continue
         together = min(shards[one.step], AT_ONCE) if one.step in SIDE_BY_SIDE else 1
         taken = (known.seconds(one.effort) + BUILT) / together
@@ -74,6 +77,6 @@ def add_up(work: Iterable[Work], rate: Callable[[str], Rate | None]) -> Cost:
         size=round(size),
         seen=min((one.seen for one in rates.values() if one and not one.elsewhere), default=0),
         elsewhere=tuple(step for step, one in rates.items() if one and one.elsewhere),
-        unknown=tuple(step for step, one in rates.items() if one is None),
+        unknown=tuple(sorted(unknown)),
         by_step=by_step,
     )

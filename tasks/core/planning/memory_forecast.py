@@ -59,15 +59,15 @@ def gib_of(name: str) -> float:
 
 
 def remembered(made: Iterable[Made], inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Give what an earlier training of the same shape needed on this kind of machine, as a forecast would; empty without one."""
+    """Give what was foreseen for an earlier training of the same shape and rows on this kind of machine; empty without one."""
     for one in made:
         then, room = one.receipt.get("made_from", {}), one.receipt.get("training", {}).get("memory")
-        same = all(then.get(name) == inputs.get(name) for name in ("model", "lora", "base", "start"))
+        same = all(then.get(name) == inputs.get(name) for name in ("model", "lora", "base", "rows", "start"))
         alike = same and all(
             then.get("training", {}).get(name) == inputs["training"].get(name) for name in SHAPING
         )
         if alike and room and room["needed"] and one.machine == machine():
-            return [{"device": "this machine", "kind": "measured before", **room}]
+            return [{"device": "this machine", "kind": "foreseen before", **room}]
     return []
 
 

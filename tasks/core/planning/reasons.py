@@ -19,6 +19,8 @@ class Reason:
 
     kind: Kind
     words: str
+    every: str = ""
+    """All that changed, also what the words leave out."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def reason_of(
     kind = next(kind for kind in kinds if any(one.kind == kind for one in changes))
     words = list(dict.fromkeys(one.words for one in changes))
     more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
-    return Reason(kind, "; ".join(words[:SHOWN]) + more)
+    return Reason(kind, "; ".join(words[:SHOWN]) + more, "; ".join(words))
 
 
 def _weight(changes: Iterable[Change]) -> tuple[int, int]:
@@ -82,12 +84,12 @@ def _of(name: str, then: Any, now: Any) -> list[Change]:
         for part in dict.fromkeys([*now, *then]):
             changes += _of(f"{name}.{part}", then.get(part), now.get(part))
         return changes
+    if name == "tombstones":  # whose rows are in few shards: the others stay as they are
+        return [Change("setting", "somebody is to be forgotten")]
     if _is_bound(now):
         return [_bound(name, then, now)]
     if isinstance(now, list) and any(_is_bound(one) for one in now):
         return [Change("input", f"other {spoken(name)}")]
-    if name == "tombstones":
-        return [Change("input", "somebody is to be forgotten")]
     return [Change("setting", f"{name} {value_of(then)} → {value_of(now)}")]
 
 

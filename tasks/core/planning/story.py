@@ -52,10 +52,15 @@ def _why(step: Mapping[str, Any], *, whole: bool) -> str:
     return step["why"] if whole or step["because"] or not step["part"] else f"{step['part']}: {step['why']}"
 
 
-def count_steps(rows: TokenRows, training: TrainingSettings, workspace: Path) -> tuple[int, bool]:
-    """Count the optimizer steps of a training; where the token rows are only foreseen, about as many, and False."""
+def count_steps(
+    rows: TokenRows, training: TrainingSettings, workspace: Path, share: float = 1.0
+) -> tuple[int, bool]:
+    """Count the optimizer steps of a training on a `share` of the rows.
+
+    Where that is not all, or the token rows are only foreseen, they are about as many, and False says so.
+    """
     file = rows.folder(workspace) / TRAIN
-    if file.exists() and not training.validation:
+    if file.exists() and not training.validation and share == 1:
         planned = plan_steps(
             lengths_of(file),
             batch_tokens=training.batch_tokens,
@@ -66,13 +71,9 @@ def count_steps(rows: TokenRows, training: TrainingSettings, workspace: Path) ->
             max_steps=training.max_steps,
         )
         return len(planned), True
-    taught = rows.counts.get("train", 0)
-    share = taught / max(taught + rows.counts.get("held_out", 0), 1)
-    per_pass = (
-        taught / training.batch_rows
-        if training.batch_rows
-        else share * rows.counts.get("tokens", 0) / training.batch_tokens
-    )
+    taught, tokens = rows.counts.get("train", 0), rows.counts.get("tokens", 0)
+    per_pass = taught / training.batch_rows if training.batch_rows else tokens / training.batch_tokens
+    per_pass *= share
     steps = math.ceil(
         (1 - training.validation) * training.epochs * per_pass / (training.accumulation * training.processes)
     )
@@ -116,7 +117,7 @@ def _facts(plan: Mapping[str, Any]) -> list[str]:
     lines = []
     if rows:
         about = "" if rows["known"] else "about "
-        lines.append(f"  rows    {about}{rows['in']:,} in, {rows['kept']:,} kept")
+        lines.append(f"  rows    {about}{rows.get('in', 0):,} in, {rows.get('kept', 0):,} kept")
     if training:
         about = "" if training["known"] else "about "
         lines.append(

@@ -8,7 +8,7 @@ Rival → KnownDataset → EarlierRows → EarlierScores → Decision
 Parent, TokenRows → ChosenRows → WarmStart → Adapter
 """
 
-from tasks.core.receipts.base import Receipt, Record
+from tasks.core.receipts.base import CHANGED, OPEN, Receipt, Record, is_foretold
 from tasks.core.receipts.data import (
     AnsweredPart,
     ChosenRows,
@@ -70,7 +70,9 @@ from tasks.core.receipts.models import (
 )
 
 __all__ = [
+    "CHANGED",
     "EARLIER",
+    "OPEN",
     "Adapter",
     "Answer",
     "AnsweredPart",
@@ -125,4 +127,5 @@ __all__ = [
     "Verdicts",
     "WarmStart",
     "Worth",
+    "is_foretold",
 ]

@@ -6,6 +6,16 @@ from typing import Any
 import pydantic
 from pydantic import ConfigDict
 
+CHANGED, OPEN = (
+    "changed:",
+    "open:",
+)  # how digests begin that a plan foretells: new ones, and such as may be as before
+
+
+def is_foretold(digest: str) -> bool:
+    """Say whether a digest is only foretold."""
+    return digest.startswith((CHANGED, OPEN))
+
 
 class Record(pydantic.BaseModel):
     """A frozen record that refuses fields it does not know."""

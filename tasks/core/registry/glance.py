@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import ServiceError
+from tasks.core.operating.addresses import read_addresses
 from tasks.core.registry.client import CHAMPION, Registry, Version, named_uri, open_registry, own_database
 
 VERSIONS = "SELECT version, run_id, creation_time FROM model_versions WHERE name = ? AND current_stage != 'Deleted_Internal'"
@@ -19,8 +20,9 @@ ALIASES = "SELECT alias, version FROM registered_model_aliases WHERE name = ?"
 
 def read_registry(workspace: Path) -> "Registry | Glance":
     """Open the registry for reading: a workspace's own by a glance at its file, any other by MLflow's client."""
-    place = own_database(workspace)
-    return Glance(place) if place.exists() and not named_uri(workspace) else open_registry(workspace)
+    place, served = own_database(workspace), read_addresses(workspace)
+    elsewhere = named_uri(workspace) or (served and served.mlflow_database)
+    return Glance(place) if place.exists() and not elsewhere else open_registry(workspace)
 
 
 class Glance:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tasks.core.receipts import is_foretold
 from tasks.core.registry.client import Version
 from tasks.core.registry.lineage import (
     ADAPTER_DIGEST,
@@ -35,10 +36,11 @@ class Ruling:
 def kind_of(base_digest: str, tokenizer: Path, model: Mapping[str, Any]) -> dict[str, str]:
     """Say as tags what two versions must have in common to be compared row by row; `model` are the settings that hold the base.
 
-    Of token rows that are only foreseen there is no tokenizer yet, and nothing is said of it.
+    Of a base or token rows that are only foretold nothing is known yet, and nothing is said of them.
     """
     known = {TOKENIZER_DIGEST: digest_files(digest_folder(tokenizer))} if tokenizer.exists() else {}
-    return {BASE_DIGEST: base_digest, QUANTIZATION: quantization_of(model), **known}
+    base = {} if is_foretold(base_digest) else {BASE_DIGEST: base_digest}
+    return {**base, QUANTIZATION: quantization_of(model), **known}
 
 
 def unlike(version: Version, ours: Mapping[str, str]) -> list[str]:

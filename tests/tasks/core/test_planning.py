@@ -136,6 +136,8 @@ def test_the_reference_stands_in_for_what_has_not_run_here() -> None:
 def test_costs_add_up_with_what_perhaps_runs_between_the_bounds() -> None:
     rate = Rate(fixed=0, slope=1, fixed_bytes=0, slope_bytes=10, error=0.1, seen=4)
     rates = {"adapter_training": rate, "merging": rate}
+    huge = add_up([Work("merging", "run", 0)], rates.get)
+    assert huge.unknown == ("merging",)
     cost = add_up(
         [
             Work("adapter_training", "run", 100),
