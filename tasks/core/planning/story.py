@@ -42,7 +42,8 @@ def rows_of(steps: Iterable[Mapping[str, Any]], cost: Cost) -> list[Row]:
     for name, mine in by_name.items():
         count = {fate: sum(one["fate"] == fate for one in mine) for fate in FATES}
         told = sorted((one for one in mine if one["why"]), key=lambda one: bool(one["because"]))
-        why = tuple(dict.fromkeys(_why(one, whole=len(mine) == 1) for one in told))
+        alike = len({one["why"] for one in told}) == 1 and len(told) == len(mine)
+        why = tuple(dict.fromkeys(_why(one, whole=alike) for one in told))
         sure = all(one["sure"] for one in mine)
         rows.append(Row(name, **count, sure=sure, why=why, seconds=round(cost.by_step.get(name, 0.0), 2)))
     return rows

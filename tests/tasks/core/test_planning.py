@@ -11,7 +11,7 @@ from tasks.core.planning.costs import ENDING, Work, add_up
 from tasks.core.planning.memory_forecast import gib_of
 from tasks.core.planning.rates import Rate, fit, rate_of
 from tasks.core.planning.reasons import reason_of
-from tasks.core.planning.story import Row, headline
+from tasks.core.planning.story import Row, headline, rows_of
 from tasks.core.receipts import Receipt
 from tasks.core.store.artifacts import drafting
 from tasks.core.store.making import Made, Making, keep_code, known_code, machine, past
@@ -168,6 +168,17 @@ def test_gpus_are_known_by_name_or_by_their_memory() -> None:
 
 def row(name: str, **fates: int) -> Row:
     return Row(name, **{"cached": 0, "run": 0, "perhaps": 0, **fates}, sure=True, why=(), seconds=0.0)
+
+
+def test_a_reason_that_all_parts_share_is_told_once_and_without_them() -> None:
+    def step(part: str, why: str) -> dict[str, Any]:
+        return {"name": "collection", "part": part, "fate": "run", "why": why, "sure": True, "because": ""}
+
+    cost = add_up([], lambda _: None)
+    (alike,) = rows_of([step("a", "it is new"), step("b", "it is new")], cost)
+    (other,) = rows_of([step("a", "it is new"), step("b", "it is gone")], cost)
+    assert alike.why == ("it is new",)
+    assert other.why == ("a: it is new", "b: it is gone")
 
 
 def test_the_headline_says_whether_anything_is_trained() -> None:
