@@ -20,7 +20,7 @@ from tasks.effort import trained_tokens
 from tasks.foresight import Foresight, foresight
 from tasks.journal import JOURNAL, Journal
 
-TOLD = ("name", "part", "fate", "why", "sure", "effort", "because")  # of each step
+TOLD = ("name", "part", "fate", "why", "effort", "because")  # of each step
 R = TypeVar("R", bound=Receipt)
 
 

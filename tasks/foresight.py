@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, Literal, Protocol
 
 from tasks.core.planning.reasons import Reason, reason_of
-from tasks.core.receipts import CHANGED, OPEN, Formation, Receipt, is_foretold
+from tasks.core.receipts import CHANGED, OPEN, Receipt, is_foretold
 from tasks.core.report.wording import spoken
 from tasks.core.store.artifacts import damage, manifest_receipt
 from tasks.core.store.keys import code_digest, digest_modules, versions_of
@@ -67,7 +67,7 @@ class Identity(Protocol):
 class ForeseenStep:
     """What one step would do: take its artifact, run, or, where that depends on what an earlier step gives, perhaps run.
 
-    `inputs` are what counts of what it is given. `sure` is not where it was taken for granted that the rest of the data stays as it was; `because` names the step that
+    `inputs` are what counts of what it is given. `because` names the step that
     runs before it and so makes it run, if one does.
     """
 
@@ -75,7 +75,6 @@ class ForeseenStep:
     part: str
     fate: Fate
     why: str
-    sure: bool
     effort: float
     because: str = ""
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -83,13 +82,12 @@ class ForeseenStep:
 
 @dataclass
 class Foresight:
-    """The steps of a run as they would go, in order; `likely` are digests that were taken for granted."""
+    """The steps of a run as they would go, in order."""
 
     has_registry: bool
     steps: list[ForeseenStep] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     made: dict[str, list[Made]] = field(default_factory=dict)
-    likely: set[str] = field(default_factory=set)
     serial: int = 0
     is_open: bool = False
     """Whether anything is trained at all is not weighed yet: all that comes after it does so perhaps."""
@@ -119,19 +117,19 @@ class Foresight:
                 fate, words = "perhaps", "if there are any"
             self._add(step, workspace, values, part, fate, words, because=root)
             return self._like(step, CHANGED if changed else OPEN, root, workspace, values, inputs)
-        key, sure = step.key(values), self.likely.isdisjoint(_texts(inputs))
+        key = step.key(values)
         folder = workspace / "store" / step.name / key
         stored = manifest_receipt(folder)
         problem = self._problem(step, workspace, values, folder) if stored else None
         if stored and not problem:
-            self._add(step, workspace, values, part, "cached", "", sure=sure)
-            return self._keep(step.kind.model_validate(stored), sure=sure)
+            self._add(step, workspace, values, part, "cached", "")
+            return self._keep(step.kind.model_validate(stored))
         known = stored or self._told(workspace).get(f"store/{step.name}/{key}")
         reason = problem or (Reason("artifact", "its artifact is gone") if known else None)
         reason = reason or self._reason(step, workspace, inputs)
-        self._add(step, workspace, values, part, "run", reason.words, sure=sure)
+        self._add(step, workspace, values, part, "run", reason.words)
         if known and reason.kind == "artifact":
-            return self._keep(step.kind.model_validate(known), sure=sure)
+            return self._keep(step.kind.model_validate(known))
         same = (
             reason.kind in {"setting", "code", "version"}
             and step.name not in NEVER_THE_SAME
@@ -179,7 +177,7 @@ class Foresight:
         values: Mapping[str, Any],
         inputs: Mapping[str, Any],
     ) -> Receipt:
-        """Give a receipt like the one that will come; what of it is known by now was taken for granted."""
+        """Give a receipt like the one that will come."""
         with self.lock:
             self.serial += 1
             digest = f"{mark}{root}:{self.serial}"
@@ -191,9 +189,6 @@ class Foresight:
             return [one for one in made if one.code == now] if name == "formation" == step.name else made
 
         receipt = foretell(step.kind, step.name, digest, workspace, values, inputs, alike)
-        for part in getattr(receipt, "parts", ()) if isinstance(receipt, Formation) else ():
-            if not _is_open(part):
-                self.likely.add(part.digest)
         return self._keep(receipt)
 
     def _reason(self, step: Identity, workspace: Path, inputs: Mapping[str, Any]) -> Reason:
@@ -214,7 +209,6 @@ class Foresight:
         fate: Fate,
         why: str,
         *,
-        sure: bool = True,
         because: str = "",
     ) -> None:
         if self.is_open:
@@ -222,13 +216,11 @@ class Foresight:
         effort = effort_of(step.name, workspace, values)
         with self.lock:
             inputs = step.inputs(values)
-            self.steps.append(ForeseenStep(step.name, part, fate, why, sure, effort, because, inputs))
+            self.steps.append(ForeseenStep(step.name, part, fate, why, effort, because, inputs))
 
-    def _keep(self, receipt: Receipt, *, sure: bool = True) -> Receipt:
+    def _keep(self, receipt: Receipt) -> Receipt:
         with self.lock:
             self.receipts.append(receipt)
-            if not sure:
-                self.likely.add(receipt.digest)
         return receipt
 
 

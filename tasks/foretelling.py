@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.receipts import (
+    CHANGED,
+    OPEN,
     Adapter,
     BaseModel,
     BaseSource,
@@ -184,9 +186,9 @@ def _threads(workspace: Path, values: Values, digest: str, past: Past) -> dict[s
 
 
 def _formation(workspace: Path, values: Values, digest: str, past: Past) -> dict[str, Any]:
-    """Take for granted that the rest of the data stays as it was: what it will be of shards that were there before.
+    """Leave open what becomes of shards that were there before: it may stay as it was, by the same rules and the same code.
 
-    Only a formation by the same rules and the same code says what that was; `past` gives those of the same code.
+    `past` gives the formations of the same code. One new row can change what the others are told of: how often a reply is used.
     """
     known: dict[str, dict[str, Any]] = {}
     rules = identity(values["rules"])
@@ -201,7 +203,8 @@ def _formation(workspace: Path, values: Values, digest: str, past: Past) -> dict
         if part is None:
             parts.append(Verdicts.model_construct(path="", digest=digest, counts=shard.counts))
         else:
-            parts.append(Verdicts.model_validate(part))
+            as_before = digest.replace(CHANGED, OPEN)
+            parts.append(Verdicts.model_construct(path="", digest=as_before, counts=part["counts"]))
     return {"parts": tuple(parts), "counts": _summed(parts)}
 
 

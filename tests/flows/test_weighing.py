@@ -29,7 +29,7 @@ def asked(settings: Settings) -> Settings:
 @pytest.fixture(scope="module")
 def begun(asked: Settings, first: Told) -> Told:
     """Make a champion of what the first run trained."""
-    return run_as_planned(asked)
+    return run_as_planned(asked, perhaps=None)  # whether it is worth it is weighed on the way
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def more(asked: Settings, begun: Told, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def skipped(more: Settings) -> Told:
-    return run_as_planned(more)
+    return run_as_planned(more, perhaps=None)
 
 
 def built(told: Told) -> list[str]:
@@ -153,7 +153,7 @@ def test_a_champion_whose_data_or_base_is_not_ours_is_told_so(more: Settings, sk
 def test_the_budget_stops_other_data_and_lets_ours_be_ended(more: Settings, begun: Told) -> None:
     registry = more.registry.model_copy(update={"name": "weighed-and-spent"})
     worth = WorthSettings(max_trainings=1, budget_days=1)
-    spent = run_as_planned(more.model_copy(update={"worth": worth, "registry": registry}))
+    spent = run_as_planned(more.model_copy(update={"worth": worth, "registry": registry}), perhaps=None)
     assert spent[0]["status"] == "skipped"
     assert "ended within 1 day, and worth.max_trainings allows 1" in spent[0]["reason"]
     assert spent[1].steps[-1].name == "weighing"

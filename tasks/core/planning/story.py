@@ -28,7 +28,6 @@ class Row:
     cached: int
     run: int
     perhaps: int
-    sure: bool
     why: tuple[str, ...]
     seconds: float
 
@@ -44,8 +43,7 @@ def rows_of(steps: Iterable[Mapping[str, Any]], cost: Cost) -> list[Row]:
         told = sorted((one for one in mine if one["why"]), key=lambda one: bool(one["because"]))
         alike = len({one["why"] for one in told}) == 1 and len(told) == len(mine)
         why = tuple(dict.fromkeys(_why(one, whole=alike) for one in told))
-        sure = all(one["sure"] for one in mine)
-        rows.append(Row(name, **count, sure=sure, why=why, seconds=round(cost.by_step.get(name, 0.0), 2)))
+        rows.append(Row(name, **count, why=why, seconds=round(cost.by_step.get(name, 0.0), 2)))
     return rows
 
 
@@ -104,8 +102,7 @@ def plan_text(plan: Mapping[str, Any]) -> str:
         numbers = "".join(f"{row[fate] or '·':>{room}}" for fate, room in zip(FATES, (7, 6, 9), strict=True))
         took = clock(row["seconds"]) if row["run"] or row["perhaps"] else ""
         shown = "; ".join(row["why"][:WHYS]) + (" …" if len(row["why"]) > WHYS else "")
-        likely = "" if row["sure"] else " (taken for granted: the rest of the data stays as it was)"
-        lines.append(_cut(f"  {spoken(row['name']):<24}{numbers}{took:>14}  {shown}{likely}".rstrip()))
+        lines.append(_cut(f"  {spoken(row['name']):<24}{numbers}{took:>14}  {shown}".rstrip()))
     return "\n".join([*lines, "", *_facts(plan), *_told(plan)])
 
 

@@ -167,12 +167,12 @@ def test_gpus_are_known_by_name_or_by_their_memory() -> None:
 
 
 def row(name: str, **fates: int) -> Row:
-    return Row(name, **{"cached": 0, "run": 0, "perhaps": 0, **fates}, sure=True, why=(), seconds=0.0)
+    return Row(name, **{"cached": 0, "run": 0, "perhaps": 0, **fates}, why=(), seconds=0.0)
 
 
 def test_a_reason_that_all_parts_share_is_told_once_and_without_them() -> None:
     def step(part: str, why: str) -> dict[str, Any]:
-        return {"name": "collection", "part": part, "fate": "run", "why": why, "sure": True, "because": ""}
+        return {"name": "collection", "part": part, "fate": "run", "why": why, "because": ""}
 
     cost = add_up([], lambda _: None)
     (alike,) = rows_of([step("a", "it is new"), step("b", "it is new")], cost)
