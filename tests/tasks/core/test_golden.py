@@ -58,10 +58,10 @@ def test_a_sound_file_is_read_whole(tmp_path: Path) -> None:
     assert read_golden("") == GoldenCases()
 
 
-def test_the_example_of_the_readme_is_sound(tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+def test_the_example_of_the_documents_is_sound(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "judging.md").read_text(encoding="utf-8")
     (case,) = read(
-        tmp_path, readme.split("### Golden cases", 1)[1].split("```yaml\n", 1)[1].split("```", 1)[0]
+        tmp_path, page.split("## Golden cases", 1)[1].split("```yaml\n", 1)[1].split("```", 1)[0]
     ).cases
     assert failures(case, "You have 30 days.") == {}
 
