@@ -119,3 +119,25 @@ def _place(work: Path, step: int) -> Path:
 
 def _folders(work: Path) -> list[Path]:
     return sorted((work / "checkpoints").glob("step-*"))
+
+
+def set_weights(weights: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Give the weights of a model these values, by name."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(values[name])
+
+
+def restore(weights: Mapping[str, Any], optimizer: Any, checkpoint: Checkpoint) -> None:
+    """Put weights and optimizer back to where a checkpoint has them."""
+    set_weights(weights, checkpoint.weights)
+    for name, weight in weights.items():
+        prefix = f"{name}/"
+        parts = {
+            key[len(prefix) :]: value for key, value in checkpoint.optimizer.items() if key.startswith(prefix)
+        }
+        optimizer.state[weight] = {
+            part: value if part == "step" else value.to(weight.device) for part, value in parts.items()
+        }

@@ -13,7 +13,13 @@ import torch
 import torch.distributed as dist
 from accelerate import Accelerator
 
-from tasks.core.fitting.checkpoints import Checkpoint, latest_checkpoint, save_checkpoint
+from tasks.core.fitting.checkpoints import (
+    Checkpoint,
+    latest_checkpoint,
+    restore,
+    save_checkpoint,
+    set_weights,
+)
 from tasks.core.fitting.energy import EnergyMeter, energy_counters
 from tasks.core.fitting.guards import (
     check_difference,
@@ -111,7 +117,7 @@ class Trainer:
             if stopping:
                 return {"stopped_at": step + 1}
         if self.watch.best:
-            _set(self.weights, self.watch.best)
+            set_weights(self.weights, self.watch.best)
         moved = check_moved(self.first, self._tensors(self.weights))
         check_difference(float((self._probe() - self.before).abs().max()))
         return {
@@ -257,7 +263,7 @@ class Trainer:
             checkpoint, notes = latest_checkpoint(self.plan.work_folder, self.plan.identity)
         began = checkpoint.step if checkpoint else 0
         if checkpoint:
-            _restore(self.weights, self.optimizer, checkpoint)
+            restore(self.weights, self.optimizer, checkpoint)
             self.watch.restore(checkpoint.watched, checkpoint.best)
         if self.accelerator.is_main_process:
             cut_after(self.plan.work_folder / METRICS, began)
@@ -284,21 +290,3 @@ class Trainer:
     @staticmethod
     def _tensors(values: dict[str, Any]) -> dict[str, torch.Tensor]:
         return {name: value.detach().clone().cpu().contiguous() for name, value in values.items()}
-
-
-def _set(weights: dict[str, Any], values: Mapping[str, Any]) -> None:
-    with torch.no_grad():
-        for name, weight in weights.items():
-            weight.copy_(values[name])
-
-
-def _restore(weights: dict[str, Any], optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
-    _set(weights, checkpoint.weights)
-    for name, weight in weights.items():
-        prefix = f"{name}/"
-        parts = {
-            key[len(prefix) :]: value for key, value in checkpoint.optimizer.items() if key.startswith(prefix)
-        }
-        optimizer.state[weight] = {
-            part: value if part == "step" else value.to(weight.device) for part, value in parts.items()
-        }
