@@ -11,12 +11,12 @@ from tasks.core.registry.client import open_registry
 from tasks.core.report.receipt_texts import receipts_table
 from tasks.core.report.registry_texts import gain_figures, harness_figures
 from tasks.core.report.summary import RunSummary
+from tasks.core.report.sweep_tables import trials_table
 from tasks.core.report.tables import (
     evaluation_table,
     rows_table,
     summary_markdown,
     told_gains,
-    trials_table,
 )
 from tasks.journal import Journal
 from tasks.lid import only_shown

@@ -13,6 +13,7 @@ from tasks.core.page.differences import compared_replies
 from tasks.core.page.drawings import Drawing
 from tasks.core.page.samples import shown_samples
 from tasks.core.report.summary import RunSummary
+from tasks.core.report.sweep_tables import trials_table
 from tasks.core.report.tables import (
     WORDS,
     comparison_line,
@@ -26,7 +27,6 @@ from tasks.core.report.tables import (
     news_line,
     replies_table,
     sentence,
-    trials_table,
 )
 from tasks.core.report.wording import clock, percent, spoken, value_of
 

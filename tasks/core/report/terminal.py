@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tasks.core.report.summary import RunSummary
+from tasks.core.report.sweep_tables import choice_line, trials_table
 from tasks.core.report.tables import (
-    choice_line,
     comparison_line,
     earlier_line,
     evaluation_table,
@@ -19,7 +19,6 @@ from tasks.core.report.tables import (
     news_line,
     plain,
     rows_table,
-    trials_table,
     word_of,
 )
 from tasks.core.report.wording import clock, percent

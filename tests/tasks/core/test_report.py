@@ -31,6 +31,7 @@ from tasks.core.page.charts import draw_charts
 from tasks.core.page.rendering import render_page
 from tasks.core.report.figures import loss_curve, smooth
 from tasks.core.report.summary import FATES, RunSummary
+from tasks.core.report.sweep_tables import trials_table
 from tasks.core.report.tables import (
     evaluation_table,
     harness_table,
@@ -38,7 +39,6 @@ from tasks.core.report.tables import (
     rows_table,
     summary_markdown,
     told_gains,
-    trials_table,
 )
 from tasks.core.report.terminal import replies_text, terminal_summary
 from tasks.core.report.wording import clock, percent
