@@ -16,7 +16,16 @@ from deployments.bench.__main__ import main as bench
 from deployments.completion import completion, runs_like
 from deployments.erasure_commands import clean, forget
 from deployments.operating_commands import deploy, down, status, up, worker
-from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE, heard, of_the_registry, workspace_of
+from deployments.options import (
+    JSON,
+    RECIPE,
+    SETS,
+    WORKSPACE,
+    heard,
+    of_a_recipe,
+    of_the_registry,
+    workspace_of,
+)
 from deployments.planning_commands import plan
 from deployments.printing import fail, keep_traceback, print_result, say
 from deployments.quarantine_commands import quarantine_group
@@ -43,24 +52,16 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+REQUIRED = click.option(
+    "--require-promotion", is_flag=True, help="Exit with 5 unless the run's version is champion."
+)
+
+
 @cli.command()
-@RECIPE
-@LOGS
-@SETS
-@WORKSPACE
-@JSON
+@of_a_recipe
 @heard
-@click.option("--require-promotion", is_flag=True, help="Exit with 5 unless the run's version is champion.")
-def run(
-    recipe: str,
-    logs: tuple[str, ...],
-    sets: tuple[str, ...],
-    workspace: str | None,
-    as_json: bool,
-    quiet: bool,
-    verbose: bool,
-    require_promotion: bool,
-) -> None:
+@REQUIRED
+def run(settings: Settings, as_json: bool, quiet: bool, verbose: bool, require_promotion: bool) -> None:
     """Retrain, here and now: logs in, a judged and registered model out.
 
     RECIPE is a name in deployments/recipes/ or a path.
@@ -70,26 +71,20 @@ def run(
       freshtune run demo
       freshtune run thunderbird --logs logs/2025-01.jsonl --set training.epochs=1
     """
-    settings = read_settings(recipe, sets, logs, workspace)
     told = Told(as_json, quiet, verbose)
     _call("run_retrain", settings, told, need_champion=require_promotion)
 
 
 @cli.command()
-@RECIPE
-@click.option("--trials", type=click.IntRange(1), help="Most settings to try, in place of sweep.trials.")
-@LOGS
-@SETS
-@WORKSPACE
-@JSON
+@of_a_recipe
+@click.option(
+    "--trials", type=click.IntRange(1, 1000), help="Most settings to try, in place of sweep.trials."
+)
 @heard
-@click.option("--require-promotion", is_flag=True, help="Exit with 5 unless the run's version is champion.")
+@REQUIRED
 def sweep(
-    recipe: str,
+    settings: Settings,
     trials: int | None,
-    logs: tuple[str, ...],
-    sets: tuple[str, ...],
-    workspace: str | None,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -102,35 +97,23 @@ def sweep(
       freshtune sweep demo --trials 8
       freshtune sweep demo --set 'sweep.learning_rate={low: 0.001, high: 0.01}'
     """
-    given = (*sets, f"sweep.trials={trials}") if trials else sets
-    settings = read_settings(recipe, given, logs, workspace)
+    if trials:
+        settings = settings.model_copy(update={"sweep": settings.sweep.model_copy(update={"trials": trials})})
     told = Told(as_json, quiet, verbose)
     _call("run_sweep", settings, told, need_champion=require_promotion)
 
 
 @cli.command()
-@RECIPE
-@LOGS
-@SETS
-@WORKSPACE
-@JSON
+@of_a_recipe
 @heard
-def check(
-    recipe: str,
-    logs: tuple[str, ...],
-    sets: tuple[str, ...],
-    workspace: str | None,
-    as_json: bool,
-    quiet: bool,
-    verbose: bool,
-) -> None:
+def check(settings: Settings, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Check logs: the data chapter only, up to examples, with the quality report.
 
     \b
     Example:
       freshtune check thunderbird --logs 'logs/*.jsonl'
     """
-    _call("run_check", read_settings(recipe, sets, logs, workspace), Told(as_json, quiet, verbose))
+    _call("run_check", settings, Told(as_json, quiet, verbose))
 
 
 @cli.command()

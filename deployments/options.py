@@ -47,6 +47,23 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obje
 RECIPE = click.argument("recipe", default="demo", shell_complete=recipes_like)
 
 
+def of_a_recipe(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the settings of a recipe, with what is changed on the command line, as `settings`, and `as_json`."""
+
+    @RECIPE
+    @LOGS
+    @SETS
+    @WORKSPACE
+    @JSON
+    @functools.wraps(command)
+    def call(
+        recipe: str, logs: tuple[str, ...], sets: tuple[str, ...], workspace: str | None, **given: Any
+    ) -> None:
+        command(settings=read_settings(recipe, sets, logs, workspace), **given)
+
+    return call
+
+
 def heard(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command `quiet` and `verbose`: how much it says of its steps on standard error."""
     louder = click.option("-v", "--verbose", is_flag=True, help="Say with each step what became of the rows.")

@@ -4,13 +4,13 @@ from contextlib import closing
 
 import click
 
-from deployments.options import JSON, LOGS, RECIPE, SETS, WORKSPACE
+from deployments.options import of_a_recipe
 from deployments.printing import print_result
-from deployments.settings_reading import read_settings
+from tasks.core.settings import Settings
 
 
 @click.command()
-@RECIPE
+@of_a_recipe
 @click.option(
     "--on",
     "others",
@@ -18,18 +18,7 @@ from deployments.settings_reading import read_settings
     metavar="GPU",
     help="Foresee the memory of this GPU, too: a name such as h100, or GiB; repeatable.",
 )
-@LOGS
-@SETS
-@WORKSPACE
-@JSON
-def plan(
-    recipe: str,
-    others: tuple[str, ...],
-    logs: tuple[str, ...],
-    sets: tuple[str, ...],
-    workspace: str | None,
-    as_json: bool,
-) -> None:
+def plan(settings: Settings, others: tuple[str, ...], as_json: bool) -> None:
     """Say what a run would do: what comes from the store, what runs and why, time, memory and disk. It changes nothing.
 
     \b
@@ -39,7 +28,6 @@ def plan(
     """
     from tasks.core.planning.memory_forecast import Forecaster, gib_of
 
-    settings = read_settings(recipe, sets, logs, workspace)
     for name in others:
         gib_of(name)
     with closing(Forecaster()) as forecaster:
