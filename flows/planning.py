@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from flows.recorded_runs import settled
 from flows.retrain import go_through
+from flows.side_by_side import AT_ONCE
 from tasks.core.planning.costs import Work, add_up
 from tasks.core.planning.memory_forecast import Forecaster, remembered
 from tasks.core.planning.rates import Rate, rate_of
@@ -49,7 +50,7 @@ def _told(
         return rate_of(step, found.past(settings.workspace, step))
 
     parts = [{name: getattr(one, name) for name in TOLD} for one in found.steps]
-    cost = add_up((Work(one.name, one.fate, one.effort) for one in found.steps), rate)
+    cost = add_up((Work(one.name, one.fate, one.effort) for one in found.steps), rate, AT_ONCE)
     rows = rows_of(parts, cost)
     worth = _first(found, Worth)
     skipped = worth.reason if worth and not worth.train else ""

@@ -28,7 +28,7 @@ WEIGHING = "weighing"
 NEW_NAME = "registry.name"  # what is registered under another one is another version
 ONLY_IF = {
     "earlier_scoring": "earlier"
-}  # the argument by which a story says whether a step is gone to at all
+}  # the argument by which a story says whether it goes to a step at all
 PERHAPS_NONE = ("readmission",)  # where they give no rows, nothing comes after them
 NEVER_THE_SAME = ("adapter_training", "merging")  # whatever changed, they do not give what they gave before
 
@@ -67,8 +67,7 @@ class Identity(Protocol):
 class ForeseenStep:
     """What one step would do: take its artifact, run, or, where that depends on what an earlier step gives, perhaps run.
 
-    `inputs` are what counts of what it is given. `because` names the step that
-    runs before it and so makes it run, if one does.
+    `inputs` are what counts of what it is given. `because` names the step that runs before it and so makes it run, if one does.
     """
 
     name: str
@@ -182,14 +181,7 @@ class Foresight:
             self.serial += 1
             digest = f"{mark}{root}:{self.serial}"
         self.is_open = self.is_open or step.name == WEIGHING
-        now = code_digest(*step.modules)
-
-        def alike(place: Path, name: str) -> list[Made]:
-            made = self.past(place, name)
-            return [one for one in made if one.code == now] if name == "formation" == step.name else made
-
-        receipt = foretell(step.kind, step.name, digest, workspace, values, inputs, alike)
-        return self._keep(receipt)
+        return self._keep(foretell(step.kind, step.name, digest, workspace, values, inputs, self.past))
 
     def _reason(self, step: Identity, workspace: Path, inputs: Mapping[str, Any]) -> Reason:
         now = code_digest(*step.modules)
@@ -213,9 +205,8 @@ class Foresight:
     ) -> None:
         if self.is_open:
             fate, why, because = "perhaps", "if it is worth a training", WEIGHING
-        effort = effort_of(step.name, workspace, values)
+        effort, inputs = effort_of(step.name, workspace, values), step.inputs(values)
         with self.lock:
-            inputs = step.inputs(values)
             self.steps.append(ForeseenStep(step.name, part, fate, why, effort, because, inputs))
 
     def _keep(self, receipt: Receipt) -> Receipt:

@@ -17,7 +17,8 @@ import click
 
 from deployments.bench.machine import machine
 from deployments.bench.pairs import Measured, repeated, time_line
-from tasks.core.planning.costs import AT_ONCE, SIDE_BY_SIDE
+from flows.side_by_side import AT_ONCE
+from tasks.core.planning.costs import SIDE_BY_SIDE
 from tasks.core.store.making import past
 
 BARE_FLOW = "from prefect import flow\n@flow\ndef bare(): return 1\nbare()"

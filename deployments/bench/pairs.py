@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tasks.core.planning.rates import product_speeds
+
 Measured = dict[str, Any]
-SIDE, TRIES = 512, 15
+TRIES = 15
 NOISE = 0.25  # of the matrix product's median, between its fastest and slowest quarter, from which on no ratio is told
 
 
@@ -71,16 +73,8 @@ def repeated(what: str, way: Callable[[], float], rounds: int) -> Measured:
 
 
 def product_speed() -> float:
-    """Time a product of matrices; give the median in GFLOP/s."""
-    import numpy as np
-
-    left = np.ones((SIDE, SIDE), np.float32)
-    taken = []
-    for _ in range(TRIES):
-        began = time.perf_counter()
-        left @ left
-        taken.append(time.perf_counter() - began)
-    return 2 * SIDE**3 / statistics.median(taken) / 1e9
+    """Say how fast the machine multiplies matrices just now, in GFLOP/s."""
+    return statistics.median(product_speeds(TRIES))
 
 
 def noise(products: list[float]) -> float:

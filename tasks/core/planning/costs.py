@@ -19,7 +19,6 @@ SIDE_BY_SIDE = frozenset(
         "message_collection",
     )
 )
-AT_ONCE = 2  # shards
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ class Cost:
     by_step: dict[str, float]
 
 
-def add_up(work: Iterable[Work], rate: Callable[[str], Rate | None]) -> Cost:
-    """Add up what runs; what perhaps runs counts in `most` alone, and half in `seconds`."""
+def add_up(work: Iterable[Work], rate: Callable[[str], Rate | None], at_once: int) -> Cost:
+    """Add up what runs, so many shards `at_once`; what perhaps runs counts in `most` alone, and half in `seconds`."""
     every = list(work)
     shards = Counter(one.step for one in every if one.fate != "cached")
     seconds, perhaps, doubt, size = ENDING, 0.0, 0.0, 0.0
@@ -61,7 +60,7 @@ def add_up(work: Iterable[Work], rate: Callable[[str], Rate | None]) -> Cost:
         if known is None or not one.effort:  # nobody can say how much there is to do
             unknown.add(one.step)
             continue
-        together = min(shards[one.step], AT_ONCE) if one.step in SIDE_BY_SIDE else 1
+        together = min(shards[one.step], at_once) if one.step in SIDE_BY_SIDE else 1
         taken = (known.seconds(one.effort) + BUILT) / together
         by_step[one.step] = by_step.get(one.step, 0.0) + taken
         doubt = hypot(doubt, known.error * taken)

@@ -110,10 +110,14 @@ def _read() -> dict[str, Any]:
 @cache
 def speed() -> float:
     """Measure how fast this machine multiplies matrices, in GFLOP/s: the best of a few short tries."""
-    left = np.ones((SIDE, SIDE), np.float32)
-    best = float("inf")
-    for _ in range(TIMES):
+    return max(product_speeds(TIMES))
+
+
+def product_speeds(times: int) -> list[float]:
+    """Time a product of matrices again and again; give each time's GFLOP/s."""
+    left, speeds = np.ones((SIDE, SIDE), np.float32), []
+    for _ in range(times):
         began = time.perf_counter()
         left @ left
-        best = min(best, time.perf_counter() - began)
-    return 2 * SIDE**3 / best / 1e9
+        speeds.append(2 * SIDE**3 / (time.perf_counter() - began) / 1e9)
+    return speeds

@@ -136,7 +136,7 @@ def test_the_reference_stands_in_for_what_has_not_run_here() -> None:
 def test_costs_add_up_with_what_perhaps_runs_between_the_bounds() -> None:
     rate = Rate(fixed=0, slope=1, fixed_bytes=0, slope_bytes=10, error=0.1, seen=4)
     rates = {"adapter_training": rate, "merging": rate}
-    huge = add_up([Work("merging", "run", 0)], rates.get)
+    huge = add_up([Work("merging", "run", 0)], rates.get, 2)
     assert huge.unknown == ("merging",)
     cost = add_up(
         [
@@ -146,6 +146,7 @@ def test_costs_add_up_with_what_perhaps_runs_between_the_bounds() -> None:
             Work("formation", "cached", 1),
         ],
         rates.get,
+        2,
     )
     assert cost.least < 100 + ENDING < cost.seconds < 150 < cost.most
     assert cost.size == 1500
@@ -155,8 +156,8 @@ def test_costs_add_up_with_what_perhaps_runs_between_the_bounds() -> None:
 
 def test_shards_go_side_by_side() -> None:
     rate = Rate(fixed=0, slope=1, fixed_bytes=0, slope_bytes=0, error=0.1, seen=1)
-    alone = add_up([Work("cleaning", "run", 10)], lambda _: rate)
-    together = add_up([Work("cleaning", "run", 10)] * 2, lambda _: rate)
+    alone = add_up([Work("cleaning", "run", 10)], lambda _: rate, 2)
+    together = add_up([Work("cleaning", "run", 10)] * 2, lambda _: rate, 2)
     assert together.seconds == pytest.approx(alone.seconds, abs=0.1)
 
 
@@ -174,7 +175,7 @@ def test_a_reason_that_all_parts_share_is_told_once_and_without_them() -> None:
     def step(part: str, why: str) -> dict[str, Any]:
         return {"name": "collection", "part": part, "fate": "run", "why": why, "because": ""}
 
-    cost = add_up([], lambda _: None)
+    cost = add_up([], lambda _: None, 2)
     (alike,) = rows_of([step("a", "it is new"), step("b", "it is new")], cost)
     (other,) = rows_of([step("a", "it is new"), step("b", "it is gone")], cost)
     assert alike.why == ("it is new",)
