@@ -90,21 +90,15 @@ def within(seconds: float) -> Iterator[None]:
             left = seconds - (time.process_time() - begun)
         with lock:
             if not ended.is_set():
-                _raise_in(thread, TimeoutError)
+                late = ctypes.py_object(TimeoutError)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), late)
 
     threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:
         with lock:
-            ended.set()
-        _raise_in(thread, None)
-
-
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Let a thread raise `error` at its next bytecode; None takes back what it has not raised yet."""
-    target = ctypes.py_object(error) if error else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), target)
+            ended.set()  # what the watcher has raised comes to light with this call, at the latest
 
 
 def _failures() -> tuple[type[Exception], ...]:
