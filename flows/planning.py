@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, TypeVar
 
 from flows.recorded_runs import settled
@@ -16,7 +15,7 @@ from tasks.core.receipts import BaseModel, ChosenRows, Receipt, TokenRows, Valid
 from tasks.core.registry.client import has_registry
 from tasks.core.report.wording import counted
 from tasks.core.settings import Settings
-from tasks.core.tokens.storing import TRAIN, longest_row
+from tasks.core.tokens.storing import TRAIN, largest_share, longest_row
 from tasks.effort import trained_tokens
 from tasks.foresight import Foresight, foresight
 from tasks.journal import JOURNAL, Journal
@@ -116,22 +115,21 @@ def _memory(
     if forecaster is None or base is None or rows is None or not trains:
         return []
     training = next(one for one in found.steps if one.name == TRAINING)
-    known = remembered(found.past(settings.workspace, TRAINING), training.inputs)
+    longest, share = _shape(rows, settings)
+    known = remembered(found.past(settings.workspace, TRAINING), training.inputs, longest, share)
     if known and not others:
         return known
     folder = base.folder(settings.workspace)
     if not folder.exists():
         return [{"device": "this machine", "problem": "it is known once the base is here"}]
-    longest, share = _shape(rows, settings)
     chapter = (settings.model, settings.lora, settings.training)
-    return forecaster.ask(chapter, folder, longest, share, others)
+    return forecaster.ask(chapter, folder, longest, 1.0 if share is None else share, others)
 
 
-def _shape(rows: TokenRows, settings: Settings) -> tuple[int, float]:
-    """Give the longest row and the share of its tokens that is learned; of rows that are only foreseen, the most."""
-    counts, file = rows.counts, rows.folder(settings.workspace) / TRAIN
-    share = counts.get("reply_tokens", 0) / max(counts.get("tokens", 0), 1)
-    return (longest_row(file) if Path(file).exists() else settings.tokens.max_length), share
+def _shape(rows: TokenRows, settings: Settings) -> tuple[int, float | None]:
+    """Give the tokens of the longest row, and the largest share of a row that is learned; of rows that are only foreseen, the limit and None."""
+    file = rows.folder(settings.workspace) / TRAIN
+    return (longest_row(file), largest_share(file)) if file.exists() else (settings.tokens.max_length, None)
 
 
 def _first(found: Foresight, kind: type[R]) -> R | None:

@@ -123,7 +123,7 @@ def _measure(case: Case, shape: str) -> dict[str, Any]:
     _config(shape).save_pretrained(work)
     plan = _plan(case, work, lora, length)
     accelerator, rows = Accelerator(cpu=device == "cpu"), map_token_rows(work / "train.arrow")
-    room = settle(plan, rows, device, free_memory(device))
+    room = settle(plan, 0.5, device, free_memory(device))
     trainer = Trainer(plan, model, rows, accelerator)
     trainer.run(lambda: False)
     steps = [json.loads(line) for line in (work / "metrics.jsonl").read_text().splitlines()][WARM_UP:]

@@ -56,7 +56,7 @@ def _train(plan: FitPlan) -> int:
     accelerator = Accelerator(cpu=default_device() == "cpu", kwargs_handlers=[patient])
     _insist_on_processes(plan, accelerator.num_processes)
     rows = map_token_rows(Path(plan.tokens))
-    room = _room(plan, rows, accelerator)
+    room = _room(plan, accelerator)
     base, model = adapted(room.of(plan), str(accelerator.device))
     trainer = Trainer(room.of(plan), model, rows, accelerator)
     facts = trainer.run(stop_asked)
@@ -77,7 +77,7 @@ def _train(plan: FitPlan) -> int:
     return 0
 
 
-def _room(plan: FitPlan, rows: Any, accelerator: Any) -> Room:
+def _room(plan: FitPlan, accelerator: Any) -> Room:
     """Settle once for all processes what goes through the model at once, by the device that has the least."""
     import torch
     from accelerate.utils import broadcast_object_list
@@ -89,7 +89,7 @@ def _room(plan: FitPlan, rows: Any, accelerator: Any) -> Room:
     free = torch.tensor(free_memory(device, plan.processes), device=device)
     least = int(accelerator.gather(free).min())
     if accelerator.is_main_process:
-        room = room or _foreseen(plan, rows, str(device), least)
+        room = room or _foreseen(plan, str(device), least)
         room.save(plan)
     if plan.processes > 1:
         (room,) = broadcast_object_list([room])
@@ -97,13 +97,14 @@ def _room(plan: FitPlan, rows: Any, accelerator: Any) -> Room:
     return room
 
 
-def _foreseen(plan: FitPlan, rows: Any, device: str, free: int) -> Room:
+def _foreseen(plan: FitPlan, device: str, free: int) -> Room:
     """Ask the planner; a base that it cannot lay out blank is tried as the device usually takes it, and the report says so."""
     from tasks.core.fitting.memory import settle
     from tasks.core.model.devices import tokens_at_once
+    from tasks.core.tokens.storing import largest_share
 
     try:
-        return settle(plan, rows, device, free)
+        return settle(plan, largest_share(Path(plan.tokens)), device, free)
     except FreshtuneError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a family's code does with tensors that hold nothing

@@ -89,30 +89,31 @@ class AllocationCount(TorchDispatchMode):
         return None
 
 
-def settle(plan: FitPlan, rows: Any, device: str, free: int) -> Room:
+def settle(plan: FitPlan, share: float, device: str, free: int) -> Room:
     """Choose how much of a batch goes through the model at once: as much as fits.
 
-    Where not even one row does, weights stay packed on a CPU, and then activations are computed twice. `rows` are the token
-    rows, `free` the bytes that the device has for it. What a plan says itself is kept. Raises `HardwareError` when the least
-    there is does not fit.
+    Where not even one row does, weights stay packed on a CPU, and then activations are computed twice. `share` of a row's
+    tokens is learned, at most, `free` are the bytes that the device has for it. What a plan says itself is kept. Raises
+    `HardwareError` when the least there is does not fit.
     """
-    lengths = [len(ids) for ids in rows["ids"]]
-    labelled = [length - prompt for length, prompt in zip(lengths, rows["prompt_length"], strict=True)]
-    longest, usable = max(lengths), int(USABLE * free)
-    share = max(part / whole for part, whole in zip(labelled, lengths, strict=True))
+    longest, usable = plan.longest, int(USABLE * free)
     wanted = max(plan.micro_tokens or tokens_at_once(device, plan.batch_tokens), longest)
     least = 0
+
+    def room(way: FitPlan, tokens: int, need: int) -> Room:
+        return Room(tokens, way.gradient_checkpointing, way.packed, need, free, longest, round(share, 4))
+
     for way in _ways(plan, device):
         need = needed(way, wanted, longest, share, device)
         if plan.micro_tokens or need <= usable:
-            return _room(way, plan.micro_tokens or wanted, need, free)
+            return room(way, plan.micro_tokens or wanted, need)
         least = needed(way, longest, longest, share, device)
         if least <= usable:
             slope = (need - least) / (wanted - longest)  # a guess: what is laid in rows is not a line
             fitting = longest + int((usable - least) / slope)
             while (need := needed(way, fitting, longest, share, device)) > usable:
                 fitting = max(int(LESS * fitting), longest)
-            return _room(way, fitting, need, free)
+            return room(way, fitting, need)
     raise HardwareError(
         f"This training needs {least / 2**30:.1f} GiB for a row of {longest:,} tokens, and {device} has "
         f"{free / 2**30:.1f} GiB free.",
@@ -130,10 +131,6 @@ def _ways(plan: FitPlan, device: str) -> list[FitPlan]:
     ):  # which is lost where activations are recomputed
         ways.append(replace(ways[-1], gradient_checkpointing=True))
     return ways
-
-
-def _room(way: FitPlan, tokens: int, need: int, free: int) -> Room:
-    return Room(tokens, way.gradient_checkpointing, way.packed, need, free)
 
 
 def needed(plan: FitPlan, tokens: int, longest: int, labelled_share: float, device: str) -> int:

@@ -88,7 +88,8 @@ class FitPlan:
 class Room:
     """What goes through a model at once, whether activations are computed twice, and what that needs of what is free.
 
-    `packed` is as in a plan. `needed` and `free` are bytes on the device; the first is foreseen, or 0 where it could not be.
+    `packed` is as in a plan. `needed` and `free` are bytes on the device; the first is foreseen, or 0 where it could not be:
+    for rows of up to `longest` tokens of which a `labelled_share` is learned.
     """
 
     micro_tokens: int
@@ -96,6 +97,8 @@ class Room:
     packed: bool
     needed: int
     free: int
+    longest: int = 0
+    labelled_share: float = 0.0
 
     def of(self, plan: FitPlan) -> FitPlan:
         """Give a plan that goes by it."""

@@ -27,6 +27,7 @@ SHAPING = (
     "processes",
     "sharding",
 )  # of a training's settings, what its memory depends on
+ALIKE = 0.05  # rows are alike with a longest that differs by this share, and as much of them learned
 HELD = 0.6  # GiB that a GPU's driver and context take before anything is loaded
 NAMED = {
     "t4": 15,
@@ -58,16 +59,24 @@ def gib_of(name: str) -> float:
         ) from None
 
 
-def remembered(made: Iterable[Made], inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Give what was foreseen for an earlier training of the same shape and rows on this kind of machine; empty without one."""
+def remembered(
+    made: Iterable[Made], inputs: Mapping[str, Any], longest: int, labelled_share: float | None
+) -> list[dict[str, Any]]:
+    """Give what was foreseen for an earlier training of the same shape on rows alike, on this kind of machine; empty without one.
+
+    Rows are alike that are about as long and of which about as much is learned, at most; None where that is not known.
+    """
     for one in made:
         then, room = one.receipt.get("made_from", {}), one.receipt.get("training", {}).get("memory")
-        same = all(then.get(name) == inputs.get(name) for name in ("model", "lora", "base", "rows", "start"))
+        same = all(then.get(name) == inputs.get(name) for name in ("model", "lora", "base"))
         alike = same and all(
             then.get("training", {}).get(name) == inputs["training"].get(name) for name in SHAPING
         )
         if alike and room and room["needed"] and one.machine == machine():
-            return [{"device": "this machine", "kind": "foreseen before", **room}]
+            share = room["labelled_share"] if labelled_share is None else labelled_share
+            long = abs(room["longest"] - longest) <= ALIKE * longest
+            if long and abs(room["labelled_share"] - share) <= ALIKE:
+                return [{"device": "this machine", "kind": "foreseen before", **room}]
     return []
 
 
@@ -149,20 +158,15 @@ def _of(name: str, device: str, free: int, asked: Mapping[str, Any]) -> dict[str
     from tasks.core.fitting.plan import outline
 
     told = {"device": name, "kind": device.partition(":")[0], "free": free}
-    longest = asked["longest"]
-    rows = {
-        "ids": [range(longest)],
-        "prompt_length": [max(longest - round(longest * asked["labelled_share"]), 0)],
-    }
     plan = outline(
         ModelSettings(**asked["model"]),
         LoraSettings(**asked["lora"]),
         TrainingSettings(**asked["training"]),
         base=Path(asked["base"]),
-        longest=longest,
+        longest=asked["longest"],
     )
     try:
-        return told | asdict(settle(plan, rows, device, free))
+        return told | asdict(settle(plan, asked["labelled_share"], device, free))
     except FreshtuneError as error:
         return told | {"problem": error.message, "cure": error.cure}
     except Exception as error:  # noqa: BLE001 - whatever a family's code does with tensors that hold nothing

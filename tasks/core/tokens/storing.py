@@ -119,12 +119,20 @@ def pick_token_rows(path: Path, places: Iterable[bool], target: Path) -> int:
 
 def longest_row(path: Path) -> int:
     """Give the tokens of the longest row."""
-    return max(pc.max(pc.list_value_length(batch.column("ids"))).as_py() for batch in _batches(path))
+    return max(pc.max(_lengths(batch)).as_py() for batch in _batches(path))
+
+
+def largest_share(path: Path) -> float:
+    """Give the largest share of a row's tokens that is its reply."""
+    return 1 - min(
+        pc.min(pc.divide(batch.column("prompt_length").cast(pa.float64()), _lengths(batch))).as_py()
+        for batch in _batches(path)
+    )
 
 
 def lengths_of(path: Path) -> list[int]:
     """Give the tokens of each row, in order."""
-    return [n for batch in _batches(path) for n in pc.list_value_length(batch.column("ids")).to_pylist()]
+    return [n for batch in _batches(path) for n in _lengths(batch).to_pylist()]
 
 
 def load_token_rows(path: Path) -> list[TokenRow]:
@@ -137,6 +145,10 @@ def map_token_rows(path: Path) -> Any:
     from datasets import Dataset
 
     return Dataset.from_file(str(path))
+
+
+def _lengths(batch: pa.RecordBatch) -> Any:
+    return pc.list_value_length(batch.column("ids"))
 
 
 def _texts(path: Path, column: str) -> list[str]:
