@@ -104,5 +104,6 @@ DEFAULTS = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
+    "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait by spinning take the core from the one they wait for
     "TORCHDYNAMO_DISABLE": "1",  # nothing here is compiled; bitsandbytes would load the compiler, for 1.5 s a process
 }
