@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.core.receipts import LogShard, Receipt
+from tasks.core.receipts import LogShard, Receipt, is_foretold
+from tasks.core.store.fixed_rows import called_for, read_fixed
 from tasks.core.store.making import Made
 
 ROW_BYTES, MESSAGE_BYTES = 700, 300  # of a log, where nothing was read yet
@@ -25,7 +26,9 @@ def foretold_counts(step: str, workspace: Path, values: Values, past: Past) -> d
     if step in SUMS:
         return summed(values[SUMS[step]])
     if step == "readmission":
-        count = sum(1 for line in values["fixed"].path.read_bytes().splitlines() if line.strip())
+        rows, doors = read_fixed(values["fixed"].path), values["doors"]
+        known = not any(is_foretold(door.digest) for door in doors)
+        count = len(called_for(workspace, rows, doors) if known else rows)
         return {"in": 0, **dict.fromkeys(FATES, 0), "kept": count, "quarantined": -count}
     if step == "message_collection":
         size = sum(value.length for value in values.values() if isinstance(value, LogShard))

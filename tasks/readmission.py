@@ -14,9 +14,9 @@ from tasks.core.intake.canonical import OUTCOME, table_of
 from tasks.core.receipts import FixedRows, RawLogs, Receipt, ValidCleanLogs, ValidLogs
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.digests import digest_file
-from tasks.core.store.fixed_rows import FIXED, read_fixed
+from tasks.core.store.fixed_rows import FIXED, called_for, read_fixed
 from tasks.core.store.ledger import FATES, write_ledger
-from tasks.core.store.rows import QUARANTINE, ROWS, iterate_rows, read_table, write_table
+from tasks.core.store.rows import ROWS, read_table, write_table
 from tasks.lid import step
 
 
@@ -32,16 +32,9 @@ def readmit_rows(
 ) -> RawLogs:
     """Take back those of the fixed rows that this run has put into quarantine or holds as clean, each once."""
     rows = read_fixed(fixed.path)
-    held = {
-        line["row_id"] for door in doors for line in iterate_rows(door.folder(draft.workspace) / QUARANTINE)
-    }
-    clean = _outcomes(draft, doors, pa.array(rows, pa.string()))
-
-    taken = [
-        _with_outcome(row, clean.get(row_id, {}))
-        for row_id, row in sorted(rows.items())
-        if row_id in held | clean.keys()
-    ]
+    ids = sorted(called_for(draft.workspace, rows, doors))
+    clean = _outcomes(draft, doors, pa.array(ids, pa.string()))
+    taken = [_with_outcome(rows[row_id], clean.get(row_id, {})) for row_id in ids]
 
     write_table(draft.folder / ROWS, table_of(taken))
     write_ledger(draft.folder, "readmission", [])

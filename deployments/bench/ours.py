@@ -8,7 +8,7 @@ from typing import Any
 from deployments.bench.workload import PAD, Recipe, Timed, Work
 from tasks.core.fitting.plan import FitPlan, plan_training
 from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
-from tasks.core.tokens.storing import TokenRow, map_token_rows, save_token_rows
+from tasks.core.tokens.storing import TokenRow, largest_share, map_token_rows, save_token_rows
 
 
 def ours(quantization: Any) -> Recipe:
@@ -24,7 +24,8 @@ def ours(quantization: Any) -> Recipe:
 
         plan = _plan(work, quantization, Path(tempfile.mkdtemp(dir=work.scratch)))
         rows = map_token_rows(Path(plan.tokens))
-        plan = settle(plan, rows, "cpu", free_memory("cpu")).of(plan)
+        share = largest_share(Path(plan.tokens))
+        plan = settle(plan, share, "cpu", free_memory("cpu")).of(plan)
         _, model = adapted(plan, "cpu")
         trainer = Trainer(plan, model, rows, Accelerator(cpu=True))
         began = time.perf_counter()

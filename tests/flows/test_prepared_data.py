@@ -13,6 +13,7 @@ from journeys import SAMPLE, small_settings
 
 from deployments.quarantine import chosen, export, read_table, readmit
 from tasks.core.settings import Fields, FormatSettings, LogsSettings, QualitySettings, Settings
+from tasks.core.store.fixed_rows import add_fixed
 from tasks.journal import JOURNAL, Journal
 
 Told = tuple[dict[str, Any], Journal]
@@ -219,6 +220,22 @@ def test_a_mended_row_is_taken_back_and_counted_once(
     left = read_table(Path(after["run_dir"]))
     assert len(left) == after["rows"]["in"] - after["rows"]["kept"]
     assert not {row["row_id"] for row in held} & {row["row_id"] for row in left}
+
+
+def test_rows_mended_of_other_logs_leave_a_plan_sure(
+    logs: Path, prefect_server: None, workspace: Path
+) -> None:
+    from flows.planning import plan_run
+
+    settings = settings_of(workspace, logs)
+    checked(settings)
+    add_fixed(workspace, [{"row_id": "of other logs", "line": 0, "history": []}])
+    try:
+        fates = {one["name"]: one["fate"] for one in plan_run(settings)["parts"]}
+    finally:
+        (workspace / "fixed_rows.jsonl").unlink()
+    assert (fates["readmission"], fates["formation"], fates["assembly"]) == ("run", "cached", "cached")
+    assert "perhaps" not in fates.values()
 
 
 def test_the_newest_are_held_out_when_asked(workspace: Path, prefect_server: None, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def _of(name: str, then: Any, now: Any) -> list[Change]:
     if _is_bound(now):
         return [_bound(name, then, now)]
     if isinstance(now, list) and any(_is_bound(one) for one in now):
-        return [Change("input", f"other {spoken(name)}")]
+        return [Change("input", f"other {_named(name)}")]
     return [Change("setting", f"{name} {value_of(then)} → {value_of(now)}")]
 
 
@@ -98,14 +98,19 @@ def _is_bound(value: Any) -> bool:
     return isinstance(value, Mapping) and any(name[:1].isupper() for name in value)
 
 
+def _named(name: str) -> str:
+    """Name an input as people speak."""
+    return "rows of the logs" if name == "doors" else spoken(name)
+
+
 def _bound(name: str, then: Any, now: Mapping[str, Any]) -> Change:
     if any(kind in now for kind in ONE_OF):
         return Change("new", "its rows are new")
     if "SuiteText" in now:
         return Change("setting", f"the suite {spoken(str(now['SuiteText']))} was changed")
     if then is None:
-        return Change("input", f"{spoken(name)} came beside")
-    return Change("input", f"other {spoken(name)}")
+        return Change("input", f"{_named(name)} came beside")
+    return Change("input", f"other {_named(name)}")
 
 
 def _code_words(then: Mapping[str, str] | None, now: Mapping[str, str] | None) -> str:

@@ -5,8 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.core.receipts import Receipt, ValidCleanLogs
 from tasks.core.store.locks import exclusive
-from tasks.core.store.rows import iterate_rows
+from tasks.core.store.rows import QUARANTINE, ROWS, iterate_rows, read_table
 from tasks.core.store.syncing import write_whole
 
 FIXED = "fixed_rows.jsonl"
@@ -33,6 +37,18 @@ def keep_fixed(workspace: Path, stays: Callable[[Row], bool]) -> None:
             (workspace / FIXED).unlink(missing_ok=True)
         elif len(after) < len(before):
             _write(workspace, after)
+
+
+def called_for(workspace: Path, rows: Mapping[str, Row], doors: Iterable[Receipt]) -> set[str]:
+    """Give the ids of the fixed rows that doors have put into quarantine or hold as clean."""
+    found: set[str] = set()
+    for door in doors:
+        folder = door.folder(workspace)
+        found |= {row["row_id"] for row in iterate_rows(folder / QUARANTINE)} & rows.keys()
+        if isinstance(door, ValidCleanLogs):
+            ids = read_table(folder / ROWS, ("row_id",))["row_id"]
+            found |= set(ids.filter(pc.is_in(ids, pa.array(rows, pa.string()))).to_pylist())
+    return found
 
 
 def _write(workspace: Path, rows: Mapping[str, Row]) -> None:
