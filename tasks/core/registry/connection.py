@@ -57,8 +57,10 @@ class Connection:
             said = f"{type(error).__name__}{f' {code}' if code else ''}"
             if code in PERMANENT:
                 raise Refused(f"MLflow at {self.where} refused ({said}).", cure=PERMANENT[code]) from error
+            silent = isinstance(error.__context__, RequestException)  # the client hides that nobody was there
+            problem = "does not answer" if silent else "did not do what was asked"
             raise ServiceError(
-                f"MLflow at {self.where} did not do what was asked ({said}).",
+                f"MLflow at {self.where} {problem} ({said}).",
                 cure="Check that it runs and that MLFLOW_TRACKING_URI is right; what is done so far is kept.",
             ) from error
 
