@@ -241,7 +241,8 @@ def _tell(outcome: dict[str, Any], *, as_json: bool) -> None:
         "rolled back": f"{outcome['name']} version {outcome['after']} is champion again; version {outcome['before']} is set aside.",
         "rejected": f"{outcome['name']} version {outcome['version']} is set aside; champion is {was}.",
     }
-    print_result(outcome, lines[outcome["status"]], as_json=as_json)
+    kept_out = f"\nThe gate had kept it out: {outcome['kept_out']}" if outcome.get("kept_out") else ""
+    print_result(outcome, lines[outcome["status"]] + kept_out, as_json=as_json)
 
 
 def _event_line(event: dict[str, Any]) -> str:

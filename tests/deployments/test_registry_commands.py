@@ -10,7 +10,7 @@ from journeys import freshtune
 from tiny import packaged
 
 from tasks.core.registry.client import open_registry
-from tasks.core.registry.lineage import FILES_DIGEST, PARENT
+from tasks.core.registry.lineage import FILES_DIGEST, KEPT_OUT, PARENT
 from tasks.core.registry.packaging import FILES, files_digest
 from tasks.core.store.digests import digest_file
 
@@ -36,7 +36,12 @@ def said(place: Path, *arguments: str) -> str:
 
 
 def test_a_champion_is_made_taken_back_and_both_are_remembered(place: Path) -> None:
-    assert "version 1 is champion; before it was none" in said(place, "promote", "1", "--why", "The first.")
+    open_registry(place).tag_version("support-assistant", 1, {KEPT_OUT: "It ties with the base."})
+    first = said(place, "promote", "1", "--why", "The first.").splitlines()
+    assert first == [
+        "support-assistant version 1 is champion; before it was none.",
+        "The gate had kept it out: It ties with the base.",
+    ]
     assert "version 2 is champion; before it was version 1" in said(
         place, "promote", "2", "--why", "Read it."
     )
@@ -109,6 +114,9 @@ def test_a_version_becomes_one_file_that_is_checked(place: Path, tmp_path: Path)
         (["promote", "9", "--why", "x"], "There is no version 9 of support-assistant"),
         (["reject", "9", "--why", "x"], "There is no version 9 of support-assistant"),
         (["promote", "1"], "Missing option '--why'"),
+        (["promote", "1", "--why", ""], "The reason is empty; it is kept in the history."),
+        (["reject", "1", "--why", " "], "The reason is empty"),
+        (["rollback", "--why", ""], "The reason is empty"),
         (["trace", "9"], "There is no version 9"),
         (["trace"], "Give a VERSION, or some of"),
     ],

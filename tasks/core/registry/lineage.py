@@ -23,6 +23,7 @@ REASON = "freshtune.promotion_reason"
 DECIDED_BY = "freshtune.decided_by"
 DECIDED_AT = "freshtune.decided_at"
 SET_ASIDE = "freshtune.set_aside"  # by whom and why a version was; empty once a person wants it again
+KEPT_OUT = "freshtune.kept_out"  # why the gate did not make a version champion; empty once it does
 WAITING = "freshtune.waiting"  # the flow run that waits for a person's word on it; empty once none does
 PROMOTION = "freshtune.promotion"  # its number, counted over all versions
 SWEEP_KEY = "freshtune.sweep_key"  # of a run: which sweep it is of

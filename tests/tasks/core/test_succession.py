@@ -131,6 +131,16 @@ def test_data_that_comes_back_is_promoted_again_and_every_word_is_true(place: Pa
     assert (again.moved, taken, champion()) == (True, False, 2)
 
 
+def test_what_the_gate_kept_out_says_why_until_it_passes(place: Path) -> None:
+    client = open_registry(place)
+    one = registered(client, 1)
+    no = Decision(path="p", digest="no", outcome="keep", reason="It ties.", gains={}, rival=0)
+    promoted(place, one, no)
+    assert client.version("m", 1).tags["freshtune.kept_out"] == "It ties."  # type: ignore[union-attr]
+    promoted(place, one, decision(0))
+    assert client.version("m", 1).tags["freshtune.kept_out"] == ""  # type: ignore[union-attr]
+
+
 def test_a_persons_choice_stays(place: Path) -> None:
     client = open_registry(place)
     one, two = registered(client, 1), registered(client, 2)
