@@ -20,7 +20,7 @@ from tasks.core.receipts import (
     ValidLogs,
     Verdicts,
 )
-from tasks.core.selection.verdicts import rules_of
+from tasks.core.selection.verdicts import Rules, rules_of
 from tasks.core.settings import Settings
 from tasks.core.store.tombstones import Tombstones, read_tombstones
 from tasks.example_validation import validate_examples
@@ -69,7 +69,7 @@ def prepare_data(settings: Settings) -> PreparedData:
     taken_back = next((door for door in fixed if isinstance(door, RawLogs)), None)
     rules = rules_of(settings.cleaning, settings.format)
     formation = form_examples(settings.workspace, clean, taken_back, rules)
-    return PreparedData(raw, clean, formation, _assemble(clean, formation, settings, suites), suites)
+    return PreparedData(raw, clean, formation, _assemble(clean, formation, rules, settings, suites), suites)
 
 
 def _find(settings: Settings, tombstones: Tombstones) -> tuple[ShapedShard, ...]:
@@ -118,7 +118,7 @@ def _take_back(doors: list[Door], settings: Settings, suites: Suites) -> Doors:
 
 
 def _assemble(
-    clean: tuple[ValidCleanLogs, ...], formation: Formation, settings: Settings, suites: Suites
+    clean: tuple[ValidCleanLogs, ...], formation: Formation, rules: Rules, settings: Settings, suites: Suites
 ) -> ValidExamples:
     place, quality = settings.workspace, settings.quality
 
@@ -127,4 +127,4 @@ def _assemble(
         return validate_examples(place, *part, outcome, suite, quality.on_failure)
 
     shards = side_by_side(check, zip(clean, formation.parts, strict=True))
-    return assemble_examples(place, tuple(shards), quality.max_quarantined, quality.min_examples)
+    return assemble_examples(place, tuple(shards), rules, quality.max_quarantined, quality.min_examples)

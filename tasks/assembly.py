@@ -1,26 +1,35 @@
 """Assembly: the examples of all shards become one set, if there are enough of them and few enough were bad."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
 
 from tasks.core.errors import DataError
 from tasks.core.receipts import ExampleShard, ValidExamples
+from tasks.core.report.wording import counted
+from tasks.core.selection.signatures import Keys
+from tasks.core.selection.splitting import share_that_splits
+from tasks.core.selection.verdicts import Rules
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.digests import digest_value
 from tasks.core.store.ledger import add_counts
-from tasks.core.store.rows import write_rows
+from tasks.core.store.rows import ROWS, read_table, write_rows
 from tasks.lid import step
 
 
 @step("assembly", ValidExamples)
 def assemble_examples(
-    draft: Draft, shards: tuple[ExampleShard, ...], max_quarantined: float, min_examples: int
+    draft: Draft, shards: tuple[ExampleShard, ...], rules: Rules, max_quarantined: float, min_examples: int
 ) -> ValidExamples:
-    """Insist on enough good examples, and name the shards that hold them."""
+    """Insist on enough good examples, some of them held out by the `rules`, and name the shards that hold them."""
     counts = add_counts(shard.counts for shard in shards)
     counts |= {part: sum(shard.counts[part] for shard in shards) for part in ("train", "held_out")}
 
     _insist_on_quality(counts, max_quarantined)
     _insist_on_enough(counts, min_examples)
+    if not counts["held_out"]:
+        raise _nothing_held_out(_groups(draft, shards), rules)
 
     write_rows(draft.folder / "shards.jsonl", (shard.model_dump(mode="json") for shard in shards))
     content = digest_value([shard.digest for shard in shards])
@@ -47,5 +56,37 @@ def _insist_on_enough(counts: Mapping[str, int], least: int) -> None:
             f"Only {counts['train']} training examples are left; quality.min_examples asks for {least}.",
             cure="Give more logs; below about 100 examples LoRA seldom pays, and a prompt with examples does better.",
         )
-    if not counts["held_out"]:
-        raise DataError("No row is held out.", cure="Give logs of more requesters, or raise format.held_out.")
+
+
+def _groups(draft: Draft, shards: Sequence[ExampleShard]) -> Keys:
+    """Give the group of every example: its requester, or its conversation where the split is by these."""
+    names = [
+        name
+        for shard in shards
+        for name in read_table(shard.folder(draft.workspace) / ROWS, ("group",))["group"].to_pylist()
+    ]
+    return np.array([int(name, 16) for name in names], np.uint64)
+
+
+def _nothing_held_out(groups: Keys, rules: Rules) -> DataError:
+    """Say of how many rows and groups none is held out, with the settings that would change it."""
+    rows = counted(len(groups), "row")
+    if rules.split == "time":
+        day = datetime.fromtimestamp(rules.held_out_from, UTC).date()
+        return DataError(
+            f"No row is held out: none of {rows} is as new as format.held_out_from={day} and of a requester who "
+            "did not write before.",
+            cure="Set an earlier day with `--set format.held_out_from=DAY`, or `--set format.split=requester`.",
+        )
+    by = rules.split
+    share = share_that_splits(groups, rules.held_out, rules.salt)
+    cures = [f"`--set format.held_out={share}`"] if share else []
+    cures += ["`--set format.split=conversation`"] if by == "requester" else []
+    named = " (the column of logs.fields.requester names them)" if by == "requester" else ""
+    return DataError(
+        f"No row is held out: {rows} are of {counted(len(np.unique(groups)), by)}{named}, and "
+        f"format.held_out={rules.held_out:g} falls on none of these.",
+        cure=f"Use {' or '.join(cures)}, or give logs of more {by}s."
+        if cures
+        else f"Give logs of more {by}s.",
+    )

@@ -20,6 +20,15 @@ def held_out_groups(groups: Keys, share: float, salt: str) -> Flags:
     return mixed(groups, f"split/{salt}") < np.uint64(int(share * 2**64))
 
 
+def share_that_splits(groups: Keys, share: float, salt: str) -> float:
+    """Give the least tenth above `share`, up to a half, that holds out some groups and not all; 0 where none does."""
+    for tenths in range(1, 6):
+        held_out = held_out_groups(groups, tenths / 10, salt)
+        if tenths / 10 > share and held_out.any() and not held_out.all():
+            return tenths / 10
+    return 0.0
+
+
 def mixed(keys: Keys, salt: str) -> Keys:
     """Mix keys, one to one, so that each salt orders them in another way."""
     state = keys ^ np.uint64(key_of_text(salt))
