@@ -218,7 +218,14 @@ def main() -> None:
     except click.ClickException as error:
         fail("SettingsError", error.format_message(), "See --help.", 2, as_json=as_json)
     except FreshtuneError as error:
-        fail(type(error).__name__, error.message, error.cure, error.exit_code, as_json=as_json)
+        fail(
+            type(error).__name__,
+            error.message,
+            error.cure,
+            error.exit_code,
+            as_json=as_json,
+            run=error.record,
+        )
     except (KeyboardInterrupt, click.Abort):
         cure = "Start again: it goes on from what is complete."
         fail("Stopped", "Stopped by the keyboard.", cure, 130, as_json=as_json)

@@ -6,11 +6,13 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
+from tasks.core.report.receipt_texts import counts_sentence
 from tasks.core.report.tables import plain
 from tasks.core.report.wording import clock, spoken
 
@@ -51,17 +53,29 @@ def print_result(record: dict[str, Any], text: str, *, as_json: bool) -> None:
     click.echo(json.dumps(record, ensure_ascii=False) if as_json else text.rstrip("\n"))
 
 
-def fail(kind: str, message: str, cure: str, code: int, *, as_json: bool) -> NoReturn:
-    """Print an error with its cure and exit with its code."""
+def fail(
+    kind: str, message: str, cure: str, code: int, *, as_json: bool, run: Mapping[str, Any] | None = None
+) -> NoReturn:
+    """Print an error with its cure, and what is known of the `run` that it ended, and exit with its code."""
     if as_json:
         error = {"type": kind, "message": message, "cure": cure}
-        record = {"schema": 1, "status": "failed", "reason": message, "error": error}
+        record = {**(run or {}), "schema": 1, "status": "failed", "reason": message, "error": error}
         print_result(record, "", as_json=True)
-    click.echo(
-        f"{click.style('Error:', fg='red', bold=True) if _has_colour() else 'Error:'} {message}\n  {cure}",
-        err=True,
-    )
+    lines = [
+        f"{click.style('Error:', fg='red', bold=True) if _has_colour() else 'Error:'} {message}",
+        f"  {cure}",
+        *_run_lines(run or {}),
+    ]
+    click.echo("\n".join(lines), err=True)
     sys.exit(code)
+
+
+def _run_lines(run: Mapping[str, Any]) -> Iterator[str]:
+    """Say how far the rows of a run came, and where its report is."""
+    if run.get("rows"):
+        yield f"  rows    {counts_sentence(run['rows'])}"
+    if run.get("report"):
+        yield f"  report  {os.path.relpath(run['report'])}"
 
 
 def _has_colour() -> bool:

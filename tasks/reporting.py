@@ -67,6 +67,7 @@ def recorded(settings: Settings) -> Iterator[Run]:
             yield run
         except FreshtuneError as error:
             _leave_failed(run, type(error).__name__, error.message, error.cure, error.exit_code)
+            error.record = run.outcome or None
             raise
         except Exception as error:
             _leave_failed(run, type(error).__name__, "A bug in Freshtune ended the run.", "", 1)

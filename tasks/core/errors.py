@@ -16,7 +16,8 @@ FreshtuneError
     └── Pruned               ended by a sweep, which has seen enough of a trial; never the end of a run
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class FreshtuneError(Exception):
@@ -27,6 +28,8 @@ class FreshtuneError(Exception):
 
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
+    record: Mapping[str, Any] | None = None
+    """The public figures of the run that it ended, where that left any."""
 
     def __init__(self, message: str, *, cure: str) -> None:
         super().__init__(message, cure)

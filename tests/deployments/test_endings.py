@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from deployments.cli import cli
-from deployments.printing import keep_traceback
+from deployments.printing import fail, keep_traceback
 from flows.environment import prepare
 from flows.own_server import ADDRESS, LOG, is_own_server, must_set_up, start_own_server
 from tasks.core.errors import ServiceError, SettingsError
@@ -143,3 +143,25 @@ def test_what_a_run_depends_on_is_settled_before_any_key_is_made(
     assert settled(settings).model.dtype == "bfloat16"
     named = Settings(model=ModelSettings(dtype="float16"))
     assert settled(named) == named
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_run_that_failed_says_how_far_its_rows_came_and_where_its_report_is(
+    as_json: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    counts = {"in": 200, "kept": 76, "quarantined": 124}
+    run = {"schema": 1, "rows": counts, "report": str(tmp_path / "runs" / "report.html"), "status": "failed"}
+    with pytest.raises(SystemExit) as ended:
+        fail("DataError", "Too many.", "Mend them.", 3, as_json=as_json, run=run)
+    assert ended.value.code == 3
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [
+        "Error: Too many.",
+        "  Mend them.",
+        "  rows    76 of 200 rows kept, 124 quarantined",
+        "  report  runs/report.html",
+    ]
+    if as_json:
+        told = json.loads(said.out)
+        assert (told["rows"], told["reason"], told["error"]["cure"]) == (counts, "Too many.", "Mend them.")

@@ -261,5 +261,7 @@ def test_a_log_that_could_be_read_in_two_ways_is_refused(
         checked(settings_of(workspace, path))
     assert "--set" in refused.value.cure
     named = LogsSettings(paths=(str(path),), fields=Fields(question=("prompt",), reply="answer"))
-    with pytest.raises(DataError, match="kept"):
+    with pytest.raises(DataError, match="kept") as none:
         checked(settings_of(workspace, path, logs=named))
+    assert none.value.record is not None
+    assert none.value.record["rows"]["in"] == 30

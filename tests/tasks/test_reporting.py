@@ -8,8 +8,16 @@ from typing import Any
 import pytest
 
 from tasks import announcing, summarizing
-from tasks.core.errors import ServiceError
-from tasks.core.receipts import Adapter, BaseModel, Decision, Promotion, RegisteredModel, Worth
+from tasks.core.errors import DataError, ServiceError
+from tasks.core.receipts import (
+    Adapter,
+    BaseModel,
+    Decision,
+    Promotion,
+    RawLogs,
+    RegisteredModel,
+    Worth,
+)
 from tasks.core.report.summary import RunSummary
 from tasks.core.settings import Settings
 from tasks.journal import JOURNAL, Journal, StepRun
@@ -118,6 +126,18 @@ def test_a_promoted_run_is_recorded_when_mlflow_and_prefect_go_away(
     assert told["cures"][warning] == "Start it."
     assert "<b>What to do:</b> Start it." in (run.folder / "report.html").read_text()
     assert (run.folder / "report.html").exists()
+
+
+def test_the_error_that_ended_a_run_knows_what_the_run_left(tmp_path: Path, followed: Journal) -> None:
+    followed.receipts.append(
+        RawLogs(path="raw", digest="r", counts={"in": 9, "kept": 7, "quarantined": 2}, made_from={})
+    )
+    with pytest.raises(DataError) as ended, recorded(Settings(workspace=tmp_path)):
+        raise DataError("Too few.", cure="Give more.")
+    told = ended.value.record
+    assert told is not None
+    assert (told["status"], told["rows"]["kept"]) == ("failed", 7)
+    assert Path(told["report"]).is_file()
 
 
 def test_what_is_sent_or_shared_names_no_path(tmp_path: Path, followed: Journal) -> None:
