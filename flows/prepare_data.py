@@ -9,10 +9,12 @@ from tasks.cleaning import clean_logs
 from tasks.collection import collect_logs
 from tasks.conversation_threading import thread_messages
 from tasks.core.receipts import (
+    CleanLogs,
     ExampleShard,
     Formation,
     Promised,
     RawLogs,
+    Receipt,
     SuiteText,
     Threads,
     ValidCleanLogs,
@@ -33,8 +35,8 @@ from tasks.suite_reading import read_suites
 from tasks.unpacking import unpack_log
 
 Suites = dict[str, SuiteText]
-Door = RawLogs | ValidLogs | ValidCleanLogs
-Doors = tuple[Door, ...]  # what stood at each door, of one shard
+Door = RawLogs | ValidLogs | CleanLogs | ValidCleanLogs
+Doors = tuple[Door, ...]  # what one shard was before, between and after its doors
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,16 @@ def prepare_data(settings: Settings) -> PreparedData:
     doors = [door for shard in prepared for door in shard]
     raw = tuple(door for door in doors if isinstance(door, RawLogs))
     fixed = _take_back(doors, settings, suites)
-    clean = tuple(door for door in [*doors, *fixed] if isinstance(door, ValidCleanLogs))
+    clean = _clean((*doors, *fixed))
     taken_back = next((door for door in fixed if isinstance(door, RawLogs)), None)
     rules = rules_of(settings.cleaning, settings.format)
     formation = form_examples(settings.workspace, clean, taken_back, rules)
-    return PreparedData(raw, clean, formation, _assemble(clean, formation, rules, settings, suites), suites)
+    examples = _assemble((*doors, *fixed), formation, rules, settings, suites)
+    return PreparedData(raw, clean, formation, examples, suites)
+
+
+def _clean(doors: Doors) -> tuple[ValidCleanLogs, ...]:
+    return tuple(door for door in doors if isinstance(door, ValidCleanLogs))
 
 
 def _find(settings: Settings, tombstones: Tombstones) -> tuple[ShapedShard, ...]:
@@ -105,7 +112,7 @@ def _prepare_shard(raw: RawLogs, settings: Settings, suites: Suites) -> Doors:
     )
     valid = validate_raw(place, raw, suites["raw_logs"], on_failure)
     clean = clean_logs(place, valid, cleaning, settings.logs.outcome)
-    return raw, valid, validate_clean(place, clean, promised, suites["clean_logs"], on_failure)
+    return raw, valid, clean, validate_clean(place, clean, promised, suites["clean_logs"], on_failure)
 
 
 def _take_back(doors: list[Door], settings: Settings, suites: Suites) -> Doors:
@@ -118,7 +125,7 @@ def _take_back(doors: list[Door], settings: Settings, suites: Suites) -> Doors:
 
 
 def _assemble(
-    clean: tuple[ValidCleanLogs, ...], formation: Formation, rules: Rules, settings: Settings, suites: Suites
+    doors: Doors, formation: Formation, rules: Rules, settings: Settings, suites: Suites
 ) -> ValidExamples:
     place, quality = settings.workspace, settings.quality
 
@@ -126,5 +133,8 @@ def _assemble(
         suite, outcome = suites["training_examples"], settings.logs.outcome
         return validate_examples(place, *part, outcome, suite, quality.on_failure)
 
-    shards = side_by_side(check, zip(clean, formation.parts, strict=True))
-    return assemble_examples(place, tuple(shards), rules, quality.max_quarantined, quality.min_examples)
+    shards = side_by_side(check, zip(_clean(doors), formation.parts, strict=True))
+    passed: tuple[Receipt, ...] = (*doors, formation)
+    return assemble_examples(
+        place, tuple(shards), passed, rules, quality.max_quarantined, quality.min_examples
+    )

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.core.intake.canonical import OUTCOME, table_of
-from tasks.core.receipts import FixedRows, RawLogs, Receipt, ValidCleanLogs, ValidLogs
+from tasks.core.receipts import CleanLogs, FixedRows, RawLogs, Receipt, ValidCleanLogs, ValidLogs
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.digests import digest_file
 from tasks.core.store.fixed_rows import FIXED, called_for, read_fixed
@@ -28,7 +28,7 @@ def find_fixed_rows(workspace: Path) -> FixedRows | None:
 
 @step("readmission", RawLogs, libraries=("pyarrow",))
 def readmit_rows(
-    draft: Draft, fixed: FixedRows, doors: tuple[RawLogs | ValidLogs | ValidCleanLogs, ...]
+    draft: Draft, fixed: FixedRows, doors: tuple[RawLogs | ValidLogs | CleanLogs | ValidCleanLogs, ...]
 ) -> RawLogs:
     """Take back those of the fixed rows that this run has put into quarantine or holds as clean, each once."""
     rows = read_fixed(fixed.path)

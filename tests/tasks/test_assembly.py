@@ -8,11 +8,12 @@ import pytest
 
 from tasks.assembly import assemble_examples
 from tasks.core.errors import DataError
-from tasks.core.receipts import ExampleShard
+from tasks.core.receipts import ExampleShard, RawLogs
 from tasks.core.selection.signatures import key_of_text
 from tasks.core.selection.verdicts import Rules, rules_of
 from tasks.core.settings import CleaningSettings, FormatSettings
 from tasks.core.store.artifacts import drafting
+from tasks.core.store.ledger import Entry, account, write_ledger
 from tasks.core.store.rows import ROWS, write_table
 
 
@@ -63,6 +64,40 @@ def test_a_split_that_holds_nothing_out_is_told_with_what_would(
     place: Path, form: dict[str, Any], groups: int, message: str, cure: str
 ) -> None:
     with pytest.raises(DataError) as refused:
-        assemble_examples.task.fn(place, (examples(place, groups),), rules(**form), 0.3, 10)
+        assemble_examples.task.fn(place, (examples(place, groups),), (), rules(**form), 0.3, 10)
     assert message in refused.value.message
     assert cure in refused.value.cure
+
+
+def collected(place: Path, kept: int, **rules: int) -> tuple[RawLogs, ExampleShard]:
+    """Give what collection and the last door made of a shard some of whose rows broke rules."""
+    entries = [
+        Entry(f"{rule} {number}", number, "quarantined", rule, "why", row={"raw": "text"})
+        for rule, count in rules.items()
+        for number in range(1, count + 1)
+    ]
+    counts = account({"in": kept + len(entries)}, kept, entries)
+    with drafting(place, "collection", "c1", {}) as draft:
+        write_ledger(draft.folder, "collection", entries)
+        raw = draft.seal(RawLogs, counts=counts)
+    with drafting(place, "example_validation", "e2", {}) as draft:
+        write_ledger(draft.folder, "example_validation", [])
+        return raw, draft.seal(ExampleShard, counts=counts | {"train": kept, "held_out": 0})
+
+
+def test_too_many_rows_in_quarantine_are_told_with_the_rules_that_they_break(place: Path) -> None:
+    raw, shard = collected(place, 76, columns=3, not_utf8=118, not_csv=2, cut_off=1)
+    with pytest.raises(DataError) as refused:
+        assemble_examples.task.fn(place, (shard,), (raw,), rules(), 0.3, 10)
+    assert refused.value.message == (
+        "124 of 200 rows (62%) went to quarantine, most often for not_utf8 (118), columns (3), not_csv (2); "
+        "quality.max_quarantined allows 30%."
+    )
+    assert "`iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW`" in refused.value.cure
+
+
+def test_rows_of_which_none_is_kept_are_told_with_the_rules_too(place: Path) -> None:
+    raw, shard = collected(place, 0, not_json=4)
+    with pytest.raises(DataError, match=r"None of the 4 rows was kept: not_json \(4\)\.") as refused:
+        assemble_examples.task.fn(place, (shard,), (raw,), rules(), 1.0, 10)
+    assert "quarantine list --all" in refused.value.cure

@@ -18,6 +18,8 @@ MAX_LINE = 2**20  # bytes
 MAX_DEPTH = 64  # objects and lists within each other
 MAX_DIGITS = 300  # of an integer; a float ends at 309
 BOM = b"\xef\xbb\xbf"
+NOT_UTF8 = "not_utf8"
+TO_UTF8 = "`iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW`"  # what cures a file of another encoding
 BLANK = b" \t\r\n"  # what JSON calls whitespace
 
 _EXACT = 2.0**53  # below it a float is what was written, also for orjson
@@ -120,7 +122,7 @@ def _parse_strictly(raw: bytes) -> Record | Unreadable:
     except Refused as refusal:
         return refusal.verdict
     except UnicodeDecodeError as error:
-        return Unreadable("not_utf8", f"not valid UTF-8 at byte {error.start + 1}")
+        return Unreadable(NOT_UTF8, f"not valid UTF-8 at byte {error.start + 1}")
     except json.JSONDecodeError as error:
         return _syntax(error)
     except RecursionError:

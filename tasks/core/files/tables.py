@@ -12,14 +12,14 @@ from typing import IO
 
 from tasks.core.errors import DataError
 from tasks.core.files.cutting import HeldBack
-from tasks.core.files.parsing import BOM, LONG_LINE, MAX_LINE, Unreadable
+from tasks.core.files.parsing import BOM, LONG_LINE, MAX_LINE, NOT_UTF8, TO_UTF8, Unreadable
 from tasks.core.files.records import Found, Founds, Tally, found_record
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 MOST_LINES = 500  # of a cell that may still be growing; with more, its quote is taken to be a mistake
 _COLUMNS = Unreadable("columns", "another number of columns than the header")
 _QUOTES = Unreadable("not_csv", "a quote that is not closed, or not doubled within a cell")
-_NOT_UTF8 = Unreadable("not_utf8", "not valid UTF-8")
+_NOT_UTF8 = Unreadable(NOT_UTF8, "not valid UTF-8")
 Columns = list[tuple[str, int]]
 
 
@@ -63,7 +63,10 @@ def _columns(header: list[str], name: str) -> Columns:
             f"{name} has another delimiter than its ending says.", cure="Export it with commas, or as .tsv."
         )
     if any("\udc80" <= letter <= "\udcff" for letter in "".join(names)):
-        raise DataError(f"A column name of {name} is not UTF-8 text.", cure="Export it as UTF-8.")
+        raise DataError(
+            f"A column name of {name} is not UTF-8 text.",
+            cure=f"Export it as UTF-8, or convert it: {TO_UTF8}.",
+        )
     return sorted(zip(names, range(len(names)), strict=True))
 
 

@@ -1,6 +1,7 @@
 """Quarantine: every row of a run that was not kept, in one private table with its file, line, rule and reason."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,12 @@ def read_columns(path: Path, names: Sequence[str]) -> list[list[Any]]:
     """Read some columns of the table, which is far less than all of it."""
     table = pq.read_table(path, columns=list(names))
     return [table[name].to_pylist() for name in names]
+
+
+def count_rules(receipts: Sequence[Receipt], workspace: Path, fates: Sequence[str]) -> dict[str, int]:
+    """Count the rejected rows of some fates by rule, most first."""
+    lines = _lines(receipts, workspace, {})
+    return dict(Counter(line["rule"] for line in lines if line["fate"] in fates).most_common())
 
 
 def _lines(receipts: Sequence[Receipt], workspace: Path, sources: Sources) -> Iterator[dict[str, Any]]:
