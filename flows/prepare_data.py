@@ -27,7 +27,7 @@ from tasks.core.settings import Settings
 from tasks.core.store.tombstones import Tombstones, read_tombstones
 from tasks.example_validation import validate_examples
 from tasks.formation import form_examples
-from tasks.log_finding import ShapedShard, find_logs, parts_of, shaped
+from tasks.log_finding import ShapedShard, find_logs, insist_on_rows, parts_of, shaped
 from tasks.message_collection import collect_messages
 from tasks.raw_validation import validate_raw
 from tasks.readmission import find_fixed_rows, readmit_rows
@@ -87,6 +87,7 @@ def _find(settings: Settings, tombstones: Tombstones) -> tuple[ShapedShard, ...]
     for file in found.packed:
         unpacked = unpack_log(place, file, logs.fields.id, logs.max_unpacked_mib, tombstones, columns)
         shards += parts_of(place, file, unpacked)
+    insist_on_rows(shards, found.names)
     return tuple(shaped(shards, logs))
 
 

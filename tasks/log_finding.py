@@ -16,13 +16,16 @@ from tasks.core.receipts import LogFile, LogShard, UnpackedLogs, is_foretold
 from tasks.core.settings import LogsSettings
 from tasks.journal import journal
 
+NAMED = 3  # files that a sentence names
+
 
 @dataclass(frozen=True)
 class FoundLogs:
-    """Plain files as shards, and files that are to be unpacked first."""
+    """Plain files as shards, files that are to be unpacked first, and the names of all."""
 
     shards: tuple[LogShard, ...]
     packed: tuple[LogFile, ...]
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ def find_logs(logs: LogsSettings) -> FoundLogs:
     """Find the files that paths, globs and URLs name. Raises `DataError` when one cannot be used."""
     shards: list[LogShard] = []
     packed: list[LogFile] = []
-    for source in find_sources(logs.paths):
+    sources = find_sources(logs.paths)
+    for source in sources:
         form, compression = kind_of(source, logs.format)
         if form == "jsonl" and not compression and source.is_local:
             shards += _cut(source)
@@ -52,7 +56,8 @@ def find_logs(logs: LogsSettings) -> FoundLogs:
                     digest=digest,
                 )
             )
-    return FoundLogs(tuple(shards), tuple({file.digest: file for file in packed}.values()))
+    names = tuple(source.name for source in sources)
+    return FoundLogs(tuple(shards), tuple({file.digest: file for file in packed}.values()), names)
 
 
 def parts_of(workspace: Path, file: LogFile, unpacked: UnpackedLogs) -> list[LogShard]:
@@ -72,6 +77,17 @@ def parts_of(workspace: Path, file: LogFile, unpacked: UnpackedLogs) -> list[Log
         )
         for part in unpacked.parts
     ]
+
+
+def insist_on_rows(shards: Sequence[LogShard], names: Sequence[str]) -> None:
+    """Raise `DataError` that names some of the log files when none of them holds a row."""
+    if not shards:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        raise DataError(
+            f"The logs hold no row: there is nothing, only a header, or a record that is not whole yet in "
+            f"{', '.join(names[:NAMED])}{more}.",
+            cure="Check how they were exported, or name others with --logs.",
+        )
 
 
 def shaped(shards: Sequence[LogShard], logs: LogsSettings) -> tuple[ShapedShard, ...]:

@@ -265,3 +265,14 @@ def test_a_log_that_could_be_read_in_two_ways_is_refused(
         checked(settings_of(workspace, path, logs=named))
     assert none.value.record is not None
     assert none.value.record["rows"]["in"] == 30
+
+
+def test_logs_with_a_header_only_are_told_by_their_name(
+    workspace: Path, prefect_server: None, tmp_path: Path
+) -> None:
+    from tasks.core.errors import DataError
+
+    (tmp_path / "head.csv").write_text("id,question,reply\n")
+    (tmp_path / "none.csv").write_text("")
+    with pytest.raises(DataError, match=r"The logs hold no row: .* in head\.csv, none\.csv\. Check"):
+        checked(settings_of(workspace, tmp_path / "head.csv", tmp_path / "none.csv"))

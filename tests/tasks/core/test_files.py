@@ -263,3 +263,12 @@ def test_more_than_the_setting_allows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="more than 1 MiB") as caught:
         unpack_here(source, ("jsonl", "gzip"), max_unpacked=2**20)
     assert "max_unpacked_mib" in caught.value.cure
+
+
+def test_logs_without_a_row_are_named_three_at_most() -> None:
+    from tasks.log_finding import insist_on_rows
+
+    with pytest.raises(DataError, match=r"The logs hold no row: .* in a\.csv\. Check"):
+        insist_on_rows([], ["a.csv"])
+    with pytest.raises(DataError, match=r" in a\.csv, b\.csv, c\.csv and 2 more\. Check"):
+        insist_on_rows([], [f"{name}.csv" for name in "abcde"])
