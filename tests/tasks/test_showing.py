@@ -192,7 +192,9 @@ def test_a_receipt_is_a_sentence_a_table_and_then_json() -> None:
 def test_counts_are_said_in_words() -> None:
     assert counts_sentence({}) == ""
     assert counts_sentence({"rows": 1200}) == "1,200 rows"
-    assert counts_sentence({**COUNTS, "in": 0, "kept": 3, "quarantined": -3}).startswith("3 of 0 rows kept")
+    back = {**dict.fromkeys(COUNTS, 0), "kept": 3, "quarantined": -3}
+    assert counts_sentence(back) == "3 mended rows taken back"
+    assert counts_sentence({**back, "kept": 2, "filtered": 1}) == "3 mended rows taken back, 1 filtered"
     assert title_of("base_fetching", "") == "base fetching"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.core.receipts import Receipt
-from tasks.core.report.wording import spoken
+from tasks.core.report.wording import counted, spoken
 
 ROWS = ("in", "kept", "quarantined", "filtered", "duplicates", "over_length")
 DIGEST = 12  # characters of a digest that tell two apart for the eye
@@ -17,10 +17,15 @@ def title_of(step: str, part: str) -> str:
 
 
 def counts_sentence(counts: Mapping[str, int]) -> str:
-    """Say what became of the rows so far: `559 of 574 rows kept, 15 quarantined`; empty without counts."""
+    """Say what became of the rows so far: `559 of 574 rows kept, 15 quarantined`; empty without counts.
+
+    Rows that were mended, and are `in` the counts of the shard that they came with: `3 mended rows taken back, 1 filtered`.
+    """
     if "in" not in counts:
         return ", ".join(f"{count:,} {spoken(name)}" for name, count in counts.items())
-    told = [f"{counts[name]:,} {spoken(name)}" for name in ROWS[2:] if counts.get(name)]
+    told = [f"{counts[name]:,} {spoken(name)}" for name in ROWS[2:] if counts.get(name, 0) > 0]
+    if not counts["in"] and counts.get("quarantined", 0) < 0:
+        return ", ".join([f"{counted(-counts['quarantined'], 'mended row')} taken back", *told])
     return ", ".join([f"{counts['kept']:,} of {counts['in']:,} rows kept", *told])
 
 
