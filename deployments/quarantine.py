@@ -1,5 +1,6 @@
 """`freshtune quarantine`: what a run rejected, and the way back for what a person has fixed."""
 
+import difflib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,16 @@ from tasks.core.store.quarantine import read_quarantine
 from tasks.core.store.run_files import TABLE
 
 Row = dict[str, Any]
+FIELDS = tuple(  # of a row, that a person can write
+    name for name in SCHEMA.names if SCHEMA.field(name).type == "string" and name != "row_id"
+)
+HEAD = f"{'row':<20} {'file':<28} {'line':>7}  {'rule':<30} reason"
+NOT_HELD = {
+    "filtered": "filtered",
+    "duplicates": "left out as a duplicate",
+    "over_length": "left out as over length",
+}
+MOST_RULES = 8  # that a sentence names
 
 
 def read_table(run: Path) -> list[Row]:
@@ -38,10 +49,19 @@ def public(row: Mapping[str, Any]) -> Row:
 
 
 def find_row(rows: Sequence[Row], name: str) -> Row:
-    """Find a row by its id or the beginning of it. Raises `SettingsError` when there is none, or several."""
+    """Find a row by its id or the beginning of it. Raises `SettingsError` when there is none, or several.
+
+    Of one that was kept, and that others repeat, it says where it lies.
+    """
     found = [row for row in rows if row["row_id"] == name] or [
         row for row in rows if row["row_id"].startswith(name)
     ]
+    repeat = next((row for row in rows if name and f" row {name}" in row["reason"]), None)
+    if not found and repeat:
+        raise SettingsError(
+            f"The row {name[:40]} was kept: {repeat['row_id']} {repeat['reason']}.",
+            cure="Only rows that were not kept can be shown; read it in its file.",
+        )
     if len(found) != 1 or not name:
         count = f"{len(found)} rejected rows begin" if found else "No rejected row begins"
         raise SettingsError(
@@ -51,13 +71,26 @@ def find_row(rows: Sequence[Row], name: str) -> Row:
 
 
 def list_lines(rows: Sequence[Row]) -> list[str]:
-    """Give one line a row, and how many broke which rule."""
+    """Give how many rows broke which rule, then one line a row."""
+    if not rows:
+        return []
+    rules = Counter(f"{row['fate']}: {row['rule']}" for row in rows)
+    counts = [f"{count:>7,}  {rule}" for rule, count in rules.most_common()]
     lines = [
         f"{row['row_id']:<20} {row['file'][:28]:<28} {row['line']:>7}  {row['rule'][:30]:<30} {row['reason'][:60]}"
         for row in rows
     ]
-    rules = Counter(f"{row['fate']}: {row['rule']}" for row in rows)
-    return [*lines, "", *(f"{count:>7,}  {rule}" for rule, count in rules.most_common())] if rows else []
+    return [*counts, "", HEAD, *lines]
+
+
+def nothing_chosen(rows: Sequence[Row], *, every: bool, rule: str) -> str:
+    """Say that no row was chosen, and which rules there are."""
+    others = Counter(row["rule"] for row in chosen(rows, every=every, rule=""))
+    where = "that was not kept" if every else "in quarantine"
+    if not others:
+        return "Every row was kept." if every else "No row is in quarantine."
+    named = ", ".join(f"{name} ({count:,})" for name, count in others.most_common(MOST_RULES))
+    return f"No row {where} broke the rule {rule[:40]!r}; there are: {named}."
 
 
 def export(rows: Sequence[Row], target: Path) -> int:
@@ -82,9 +115,31 @@ def readmit(workspace: Path, rejected: Sequence[Row], path: Path) -> int:
 
 
 def fix(workspace: Path, rejected: Row, changes: Mapping[str, str]) -> None:
-    """Take back one row with some of its fields changed."""
-    line = json.dumps({**rejected, "row": {**json.loads(rejected["row"] or "{}"), **changes}})
-    add_fixed(workspace, [_mended(1, line, {rejected["row_id"]: rejected})])
+    """Take back one row with some of its fields changed.
+
+    Raises `SettingsError` for a row that is not in quarantine, for an unknown field, and where question or reply is empty.
+    """
+    if rejected["fate"] != "quarantined":
+        raise SettingsError(
+            f"{rejected['row_id']} was {NOT_HELD[rejected['fate']]} ({rejected['rule']}), not quarantined: its content is not "
+            "kept, so that it cannot be mended here.",
+            cure=f"Mend it in the log ({rejected['file']}, line {rejected['line']}), or change the setting behind the rule.",
+        )
+    _insist_on_fields(changes)
+    fields = {**json.loads(rejected["row"]), **changes}
+    add_fixed(
+        workspace, [_canonical("", rejected["row_id"], fields, "Give both: --set question=… --set reply=…")]
+    )
+
+
+def _insist_on_fields(changes: Mapping[str, str]) -> None:
+    for name in changes:
+        if name not in FIELDS:
+            close = difflib.get_close_matches(name, FIELDS, n=1)
+            meant = f"; did you mean {close[0]}?" if close else "."
+            raise SettingsError(
+                f"{name[:40]} is not a field of a row{meant}", cure=f"There are: {', '.join(FIELDS)}."
+            )
 
 
 def _lines(path: Path) -> list[str]:
@@ -112,11 +167,12 @@ def _mended(number: int, line: str, known: Mapping[str, Row]) -> Row:
             f"Line {number}: {row_id} is not in this run's quarantine.",
             cure="See `freshtune quarantine list`.",
         )
-    return _canonical(number, row_id, fields)
+    cure = "Write a `question` and a `reply` into its `row`."
+    return _canonical(f"Line {number}: ", row_id, fields, cure)
 
 
-def _canonical(number: int, row_id: str, fields: Row) -> Row:
-    texts = {name: fields.get(name) or "" for name in SCHEMA.names if SCHEMA.field(name).type == "string"}
+def _canonical(where: str, row_id: str, fields: Row, cure: str) -> Row:
+    texts = {name: fields.get(name) or "" for name in FIELDS}
     wrong = [name for name, value in texts.items() if not isinstance(value, str)]
     empty = [
         name for name in ("question", "reply") if not isinstance(texts[name], str) or not texts[name].strip()
@@ -124,8 +180,7 @@ def _canonical(number: int, row_id: str, fields: Row) -> Row:
     if wrong or empty:
         names = ", ".join(dict.fromkeys([*wrong, *empty]))
         raise SettingsError(
-            f"Line {number}: {names} of {row_id} must be text, and question and reply not empty.",
-            cure="Write a `question` and a `reply` into its `row`.",
+            f"{where}{names} of {row_id} must be text, and question and reply not empty.", cure=cure
         )
     loose = {name: fields.get(name) for name in OUTCOME}
     return {**texts, **loose, "row_id": row_id, "line": 0, "history": fields.get("history") or []}

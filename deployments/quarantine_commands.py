@@ -40,8 +40,9 @@ def list_rejected(run_name: str, rule: str, every: bool, workspace: str | None, 
     """
     from deployments import quarantine
 
-    rows = quarantine.chosen(_table(workspace, run_name), every=every, rule=rule)
-    lines = quarantine.list_lines(rows) or ["No row is in quarantine."]
+    table = _table(workspace, run_name)
+    rows = quarantine.chosen(table, every=every, rule=rule)
+    lines = quarantine.list_lines(rows) or [quarantine.nothing_chosen(table, every=every, rule=rule)]
     record = {"schema": 1, "status": "done", "rows": [quarantine.public(row) for row in rows]}
     print_result(record, "\n".join(lines), as_json=as_json)
 
@@ -80,7 +81,14 @@ def export_rejected(target: Path, run_name: str, rule: str, workspace: str | Non
     """
     from deployments import quarantine
 
-    count = quarantine.export(quarantine.chosen(_table(workspace, run_name), every=False, rule=rule), target)
+    table = _table(workspace, run_name)
+    rows = quarantine.chosen(table, every=False, rule=rule)
+    if not rows:
+        raise SettingsError(
+            quarantine.nothing_chosen(table, every=False, rule=rule),
+            cure="No file was written: `freshtune quarantine list --all` has the rows that were filtered or repeated.",
+        )
+    count = quarantine.export(rows, target)
     text = f"{count} rows are in {target}. Mend them, then: freshtune quarantine readmit {target}"
     print_result({"schema": 1, "status": "done", "count": count, "file": str(target)}, text, as_json=as_json)
 

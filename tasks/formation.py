@@ -83,8 +83,9 @@ def _entries(judged: Judged, rows: Rows, own: pa.Table, start: int, every: pa.Ch
     entries = []
     for row, fate, of in zip(dropped, judged.fates[rows], first, strict=True):
         ledger_fate, reason = FATES[Fate(fate)]
-        rule = Fate(fate).name.lower()
-        entries.append(Entry(row["row_id"], row["line"], ledger_fate, rule, reason.format(of=of)))
+        repeats = of if ledger_fate == "duplicates" else ""
+        rule, why = Fate(fate).name.lower(), reason.format(of=of)
+        entries.append(Entry(row["row_id"], row["line"], ledger_fate, rule, why, of=repeats))
     return entries
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from journeys import SAMPLE, small_settings
 
-from deployments.quarantine import chosen, export, read_table, readmit
+from deployments.quarantine import chosen, export, fix, read_table, readmit
 from tasks.core.settings import Fields, FormatSettings, LogsSettings, QualitySettings, Settings
 from tasks.core.store.fixed_rows import add_fixed
 from tasks.journal import JOURNAL, Journal
@@ -236,6 +236,30 @@ def test_rows_mended_of_other_logs_leave_a_plan_sure(
         (workspace / "fixed_rows.jsonl").unlink()
     assert (fates["readmission"], fates["formation"], fates["assembly"]) == ("run", "cached", "cached")
     assert "perhaps" not in fates.values()
+
+
+def test_a_repeat_says_where_the_other_row_lies_and_a_mended_row_where_it_lay(
+    workspace: Path, prefect_server: None, tmp_path: Path
+) -> None:
+    rows = sample(40)
+    broken = {**rows[0], "conversation_id": "broken", "requester": "r9", "reply": ""}
+    again = {**rows[5], "conversation_id": "again", "created": "2030-01-01T00:00:00Z"}
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    first.write_text("".join(json.dumps(row) + "\n" for row in [*rows, broken]), encoding="utf-8")
+    second.write_text("".join(json.dumps(row) + "\n" for row in [again]), encoding="utf-8")
+    settings = settings_of(workspace, first, second)
+    table = read_table(Path(checked(settings)[0]["run_dir"]))
+    (repeat,) = [row for row in table if row["file"] == "second.jsonl"]
+    assert repeat["reason"].endswith(" (first.jsonl, line 6)")
+    (held,) = [row for row in table if row["rule"] == "has a reply" and row["line"] == 41]
+    try:
+        fix(workspace, held, {"reply": "So."})
+        table = read_table(Path(checked(settings)[0]["run_dir"]))
+    finally:
+        (workspace / "fixed_rows.jsonl").unlink(missing_ok=True)
+    (filtered,) = [row for row in table if row["row_id"] == held["row_id"]]
+    assert filtered["fate"] == "filtered"
+    assert (filtered["file"], filtered["line"]) == ("first.jsonl", 41)
 
 
 def test_the_newest_are_held_out_when_asked(workspace: Path, prefect_server: None, tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ class Entry:
     reason: str
     expectation: str = ""
     """Type of the expectation that failed, where one did."""
+    of: str = ""
+    """The row that a duplicate repeats."""
     row: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -77,4 +79,5 @@ def _line(step: str, entry: Entry) -> dict[str, str | int]:
         "rule": entry.rule,
         "reason": entry.reason,
         "expectation": entry.expectation,
+        **({"of": entry.of} if entry.of else {}),
     }
