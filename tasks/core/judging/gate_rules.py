@@ -30,7 +30,7 @@ def decide(
 ) -> Verdict:
     """Judge a challenger by its gains over `base` and, where there is one, `champion`, and by the slices that fell.
 
-    `objections` say what else speaks against it, as parts of a sentence; each keeps it out.
+    `objections` say what else speaks against it, as parts of a sentence; each keeps it out. The reason names all that does.
     `unfit` says why a champion that exists could not be compared; then, as without a base, nothing is promoted: a
     missing baseline is never a win. Neither is a tie, nor a figure that is not a number.
     """
@@ -39,13 +39,16 @@ def decide(
         return Verdict(
             "keep", unfit or "The base was not scored, so there is nothing to compare with.", figures
         )
-    for who, gain in gains.items():
-        if not (math.isfinite(gain.mean) and gain.low > min_gain):  # NaN is never above
-            return Verdict(
-                "keep", f"The gain over the {who} is not beyond noise: {_words(gain, min_gain)}.", figures
-            )
+    lost = [
+        _loss(who, gain, min_gain)
+        for who, gain in gains.items()
+        if not (math.isfinite(gain.mean) and gain.low > min_gain)  # NaN is never above
+    ]
     fallen = "; ".join(f"{one.name} {_figures(one.gain)}" for one in slices if one.fell)
     against = [*([f"these slices fell: {fallen}"] if fallen else []), *objections]
+    if lost:
+        words = "; ".join([*lost, *against])
+        return Verdict("keep", f"{words[0].upper()}{words[1:]}.", figures)
     if against:
         return Verdict("keep", f"The gain on all rows is beyond noise, but {'; '.join(against)}.", figures)
     passed = "; ".join(f"over the {who} {_words(gain, min_gain)}" for who, gain in gains.items())
@@ -56,6 +59,12 @@ def decide(
             "ask", f"The gains are beyond noise: {passed}; gate.mode asks for a person's word.", figures
         )
     return Verdict("promote", f"The gains are beyond noise: {passed}.", figures)
+
+
+def _loss(who: str, gain: Gain, min_gain: float) -> str:
+    if gain.high < 0:
+        return f"it is worse than the {who}: {_figures(gain)} ({gain.groups} requesters)"
+    return f"the gain over the {who} is not beyond noise: {_words(gain, min_gain)}"
 
 
 def _words(gain: Gain, min_gain: float) -> str:

@@ -12,6 +12,7 @@ from tasks.core.judging.gate_rules import decide
 from tasks.core.judging.generation import answer, answer_all
 from tasks.core.judging.metrics import summarize
 from tasks.core.judging.scoring import RowScore, read_scores, score_rows, write_scores
+from tasks.core.judging.slices import SliceGain
 from tasks.core.judging.statistics import Gain, paired_gain
 from tasks.core.model.loading import load_base, load_tokenizer
 from tasks.core.tokens.storing import TokenRow
@@ -155,6 +156,19 @@ def test_the_gate_promotes_only_what_beats_everyone(gains: dict[str, Gain], mode
 def test_the_gate_wants_the_least_gain_excluded() -> None:
     assert decide({"base": GOOD}, 0.39, "auto").outcome == "promote"
     assert decide({"base": GOOD}, 0.4, "auto").outcome == "keep"
+
+
+def test_one_that_is_worse_is_called_worse_and_all_that_speaks_against_it_is_named() -> None:
+    fell = SliceGain("earlier rows", WORSE, fell=True)
+    verdict = decide(
+        {"base": TIE, "champion": WORSE}, 0.0, "auto", slices=[fell], objections=["the golden case a fails"]
+    )
+    assert verdict.reason == (
+        "The gain over the base is not beyond noise: +0.000 nats per token, interval -0.100 to +0.100 (not above 0, "
+        "30 requesters); it is worse than the champion: -0.500 nats per token, interval -0.600 to -0.400 (30 requesters); "
+        "these slices fell: earlier rows -0.500 nats per token, interval -0.600 to -0.400; the golden case a fails."
+    )
+    assert decide({"base": WORSE}, 0.0, "auto").reason.startswith("It is worse than the base: -0.500")
 
 
 def test_a_champion_that_cannot_be_scored_is_never_beaten() -> None:
