@@ -16,6 +16,7 @@ from tasks.core.files.parsing import BOM, LONG_LINE, MAX_LINE, NOT_UTF8, TO_UTF8
 from tasks.core.files.records import Found, Founds, Tally, found_record
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
+SPOKEN = {";": "`;`", "\t": "a tab", ",": "a comma", "|": "`|`"}  # what parts columns, as people name it
 MOST_LINES = 500  # of a cell that may still be growing; with more, its quote is taken to be a mistake
 _COLUMNS = Unreadable("columns", "another number of columns than the header")
 _QUOTES = Unreadable("not_csv", "a quote that is not closed, or not doubled within a cell")
@@ -58,9 +59,11 @@ def _columns(header: list[str], name: str) -> Columns:
             f"Column {wrong[0]} of {name} has no name, or one that another column has.",
             cure="Give each column a name of its own in the first line.",
         )
-    if len(names) == 1 and any(other in header[0] for other in ";\t,|"):
+    if len(names) == 1 and (seen := [words for other, words in SPOKEN.items() if other in header[0]]):
+        which = f" ({seen[0]})" if len(seen) == 1 else ""
         raise DataError(
-            f"{name} has another delimiter than its ending says.", cure="Export it with commas, or as .tsv."
+            f"{name} has another delimiter{which} than its ending says.",
+            cure="Export it with commas as .csv, or with tabs as .tsv.",
         )
     if any("\udc80" <= letter <= "\udcff" for letter in "".join(names)):
         raise DataError(

@@ -93,8 +93,9 @@ def test_quotes_that_always_open_take_bounded_time(tmp_path: Path) -> None:
 HEADERS: dict[bytes, str] = {
     b"a,b,a\n": "Column 3",
     b"a,,b\n": "Column 2",
-    b"a;b;c\n": "another delimiter",
-    b"a\tb\n": "another delimiter",
+    b"a;b;c\n": r"another delimiter \(`;`\) than",
+    b"a\tb\n": r"another delimiter \(a tab\) than",
+    b"a;b|c\n": "another delimiter than",
     b'"a"b,c\n': "names no columns",
     b"a,\xffb\n": "not UTF-8",
     b"a" * (MAX_LINE + 2) + b"\n": "names no columns",
