@@ -184,7 +184,7 @@ def _sentence(error: Mapping[str, Any]) -> str:
     """Say one mistake: which field, what was given, what is allowed."""
     name = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return f"{name} is not a setting{_meant(error['loc'])}."
+        return f"{name} is not a setting{_meant(error['loc'])}"
     given = (
         repr(error["input"])
         if isinstance(error["input"], (str, int, float, bool, type(None)))
@@ -197,14 +197,40 @@ def _sentence(error: Mapping[str, Any]) -> str:
 
 
 def _meant(loc: Sequence[Any]) -> str:
-    section: Any = Settings
-    for part in loc[:-1]:
-        field = (
-            section.model_fields.get(str(part))
-            if isinstance(section, type) and issubclass(section, BaseModel)
-            else None
-        )
-        section = field.annotation if field else None
-    names = list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
-    close = difflib.get_close_matches(str(loc[-1]), names, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(names)}" if names else ""
+    """Say which setting was meant: one of that name elsewhere, or the nearest there; else, which ones there are."""
+    names, asked = _fields_at(loc[:-1]), str(loc[-1])
+    elsewhere = [path for path in _every_field(Settings) if path.rpartition(".")[2] == asked]
+    near = difflib.get_close_matches(asked, names, n=1) or _near_elsewhere(asked, loc)
+    if meant := [*elsewhere[:1], *near]:
+        return f"; did you mean {meant[0]}?"
+    return f"; there are: {', '.join(names)}." if names else "."
+
+
+def _near_elsewhere(asked: str, loc: Sequence[Any]) -> list[str]:
+    """Find a field of a section that a name without one is nearly that of."""
+    if len(loc) > 1:
+        return []
+    paths = {path.rpartition(".")[2]: path for path in reversed(_every_field(Settings))}
+    return [paths[name] for name in difflib.get_close_matches(asked, paths, n=1)]
+
+
+def _fields_at(sections: Sequence[Any]) -> list[str]:
+    kind: Any = Settings
+    for part in sections:
+        field = kind.model_fields.get(str(part)) if _is_section(kind) else None
+        kind = field.annotation if field else None
+    return list(kind.model_fields) if _is_section(kind) else []
+
+
+def _every_field(section: type[BaseModel]) -> list[str]:
+    """Name every setting of a section and of those within it, as `--set` does."""
+    paths = []
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        inner = _every_field(kind) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
+        paths += [f"{name}.{path}" for path in inner] or [name]
+    return paths
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

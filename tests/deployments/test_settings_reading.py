@@ -108,6 +108,23 @@ def test_all_mistakes_are_told_at_once_with_value_limit_and_cure() -> None:
     assert "did you mean rank?" in message
     assert "'nf4'" in message
     assert "did you mean model?" in message
+    assert "?." not in message
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("epochs=2", "epochs is not a setting; did you mean training.epochs?"),
+        ("lora.epochs=2", "lora.epochs is not a setting; did you mean training.epochs?"),
+        ("epohcs=2", "epohcs is not a setting; did you mean training.epochs?"),
+        ("requester=who", "requester is not a setting; did you mean logs.fields.requester?"),
+        ("logs.fields.zzz=2", "logs.fields.zzz is not a setting; there are: id, "),
+    ],
+)
+def test_a_setting_is_found_in_whichever_section_it_is(given: str, words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings("demo", [given])
+    assert words in caught.value.message
 
 
 @pytest.mark.parametrize(
