@@ -39,6 +39,7 @@ from tasks.core.intake.templates import columns_of
 from tasks.core.intake.well_known import TEXTS, TURNS
 from tasks.core.settings import Fields, LogsSettings
 
+READ_AS = "Read as "  # how the sentence on a shape begins
 HISTORY = 64  # turns: more would let one long conversation of n replies become n * n texts
 Kind = Literal["columns", "turns", "messages"]
 ABOUT = ("created", "language", "product", "requester", "agent")
@@ -124,7 +125,7 @@ def describe(shape: Shape) -> str:
         said.append(f"without what is marked {show([shape.hidden])} = {str(shape.hidden_if).lower()}")
     if shape.kind != "columns":
         said.append(f"taking {TAKEN[shape.take]}")
-    return f"Read as {whence}: {', '.join(said)}."
+    return f"{READ_AS}{whence}: {', '.join(said)}."
 
 
 def _named_parts(shape: Shape) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from tasks.core.intake.shapes import READ_AS
 from tasks.core.report.summary import RunSummary
 from tasks.core.report.sweep_tables import choice_line, trials_table
 from tasks.core.report.tables import (
@@ -94,6 +95,7 @@ def _facts(summary: RunSummary) -> list[str]:
         lines += _block(_sum(summary), "  rows    ", 2)
     if "train" in summary.rows:
         lines.append(f"          {_taught(summary)}, {summary.rows.get('held_out', 0):,} held out")
+    lines += _block(_shape(summary), "  read    ", 2)
     lines += _block(news_line(summary), "  worth   ", 1)
     lines += _block(choice_line(summary), "  sweep   ", 1)
     untold = [one for one in summary.gains.items() if not _is_told(*one, summary.reason)]
@@ -105,6 +107,12 @@ def _facts(summary: RunSummary) -> list[str]:
     lines += _block(earlier_line(summary).partition(": ")[2], "  earlier ", 1)
     lines += _block(general_words(summary.general) if summary.general else "", "  general ", 1)
     return lines + (_block(_merge(summary), "  merge   ", 1) if summary.merge else [])
+
+
+def _shape(summary: RunSummary) -> str:
+    """Say what was read as what, where that is what a run was for, or may be why it failed."""
+    shapes = [note.removeprefix(READ_AS) for note in summary.notes if note.startswith(READ_AS)]
+    return " ".join(shapes) if summary.status in ("checked", "failed") else ""
 
 
 def _taught(summary: RunSummary) -> str:
@@ -130,7 +138,7 @@ def _merge(summary: RunSummary) -> str:
     proof = summary.merge
     place = f"into the {proof['merged_into']}" if "merged_into" in proof else f"beside the {proof['beside']}"
     return (
-        f"logits differ by at most {proof['max_abs_diff']:.2g}, {percent(proof['greedy_match'], 2)} of tokens agree "
+        f"logits within {proof['max_abs_diff']:.2g}, {percent(proof['greedy_match'], 2)} of tokens agree "
         f"({place})"
     )
 

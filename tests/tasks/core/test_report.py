@@ -561,13 +561,25 @@ def test_the_terminal_summary_tells_the_run() -> None:
     for part in (
         "1,755 in = 1,631 kept + 53 quarantined + 12 filtered + 55 duplicates + 4 over length",
         "1,440 to train on, 191 held out",
-        "logits differ by at most 3.1e-05, 100 % of tokens agree (into the dequantized base)",
+        "logits within 3.1e-05, 100 % of tokens agree (into the dequantized base)",
         "note    A damaged artifact of cleaning",
         "15 steps, 6 from the store, in 3 min 23 s from the first on",
         "report  runs/1/report.html",
     ):
         assert part in text
     assert QUESTION not in text
+
+
+def test_a_check_says_what_was_read_as_what() -> None:
+    read = "  read    columns: question = subject + body, reply = reply.\n"
+    assert read in terminal_summary(full_run(status="checked"), "r.html")
+    assert read not in terminal_summary(full_run(), "r.html")
+
+
+def test_the_line_of_a_merge_is_not_cut() -> None:
+    proof = {**full_run().merge, "max_abs_diff": 0.00012, "greedy_match": 0.9998}
+    text = terminal_summary(full_run(merge={**proof, "merged_into": "dequantized NF4 base"}), "r.html")
+    assert "99.98 % of tokens agree (into the dequantized NF4 base)\n" in text
 
 
 def test_columns_of_the_terminal_table_are_aligned() -> None:
