@@ -2,11 +2,13 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tasks.core.receipts import BaseSource, Standing, ValidExamples, Worth
+from tasks.core.registry.client import CHAMPION, Version
 from tasks.core.registry.glance import read_registry
-from tasks.core.registry.lineage import BASE_IDENTITY, EXAMPLES_DIGEST
+from tasks.core.registry.lineage import BASE_IDENTITY, EXAMPLES_DIGEST, KEPT_OUT, TRAINED_BY
 from tasks.core.settings import RegistrySettings, WorthSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.datasets import find_examples
@@ -26,14 +28,16 @@ def find_standing(
     source: BaseSource,
     registry: RegistrySettings,
     worth: WorthSettings,
+    settings: str,
     now: float | None = None,
 ) -> Standing:
-    """Find out who is champion, whether its data is here, and whether the clock or the budget says anything.
+    """Find out who is champion, who was tried since by the same `settings`, whether their data is here, and what clock and budget say.
 
     `now` is in seconds since 1970; without it, it is now. Trainings that go on elsewhere at this moment are in no budget yet.
     """
     now = time.time() if now is None else now
-    champion = read_registry(workspace).champion(registry.name)
+    versions = read_registry(workspace).versions(registry.name)
+    champion = next((one for one in versions if CHAMPION in one.aliases), None)
     spent = (
         count_trainings(workspace, now - worth.budget_days * DAY, examples.digest)
         if worth.max_trainings
@@ -42,15 +46,27 @@ def find_standing(
     spent = spent if spent >= worth.max_trainings else 0
     if champion is None:
         return Standing(version=0, spent=spent)
-    dataset = champion.tags.get(EXAMPLES_DIGEST, "")
+    alike = {TRAINED_BY: settings, BASE_IDENTITY: source.identity}
+    kept_out = [one for one in versions if one.version > champion.version and _is_kept_out(one, alike)]
+    of_today = any(one.tags.get(EXAMPLES_DIGEST) == examples.digest for one in kept_out)
+    last = next((one for one in kept_out if not of_today and _data(workspace, one)), champion)
     return Standing(
         version=champion.version,
-        dataset=dataset,
-        at_hand=find_examples(workspace, dataset) is not None,
+        tried=last.version if last is not champion else 0,
+        dataset=last.tags.get(EXAMPLES_DIGEST, ""),
+        at_hand=_data(workspace, last) is not None,
         other_base=champion.tags.get(BASE_IDENTITY, "") != source.identity,
-        overdue=bool(worth.max_days) and now - champion.created > worth.max_days * DAY,
+        overdue=bool(worth.max_days) and now - last.created > worth.max_days * DAY,
         spent=spent,
     )
+
+
+def _is_kept_out(version: Version, tags: Mapping[str, str]) -> bool:
+    return bool(version.tags.get(KEPT_OUT)) and tags.items() <= version.tags.items()
+
+
+def _data(workspace: Path, version: Version) -> ValidExamples | None:
+    return find_examples(workspace, version.tags.get(EXAMPLES_DIGEST, ""))
 
 
 @step("weighing", Worth, libraries=("pyarrow", "scipy"))

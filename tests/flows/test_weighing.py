@@ -13,6 +13,7 @@ from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
 from tasks.base_fetching import find_base
 from tasks.core.receipts import Standing, ValidExamples
 from tasks.core.registry.client import open_registry
+from tasks.core.registry.lineage import CONTENT_KEY, EXAMPLES_DIGEST, KEPT_OUT, TRAINED_BY
 from tasks.core.settings import Settings, WorthSettings
 from tasks.weighing import DAY, find_standing
 
@@ -54,7 +55,8 @@ def standing_of(told: Told, settings: Settings, **given: Any) -> Standing:
     examples = next(one for one in told[1].receipts if isinstance(one, ValidExamples))
     worth = settings.worth.model_copy(update=given.pop("worth", {}))
     source = find_base(settings.model)
-    return find_standing.task.fn(settings.workspace, examples, source, settings.registry, worth, **given)
+    by = given.pop("by", "of the settings")
+    return find_standing.task.fn(settings.workspace, examples, source, settings.registry, worth, by, **given)
 
 
 def test_without_a_champion_it_is_trained(begun: Told) -> None:
@@ -148,6 +150,26 @@ def test_a_champion_whose_data_or_base_is_not_ours_is_told_so(more: Settings, sk
     theirs = standing_of(skipped, more)
     registry.tag_version("weighed-assistant", 1, kept)
     assert (theirs.version, theirs.at_hand, theirs.other_base) == (1, False, True)
+
+
+def test_rows_that_a_kept_challenger_was_trained_on_are_not_new(
+    more: Settings, begun: Told, skipped: Told
+) -> None:
+    registry, name = open_registry(more.workspace), "weighed-assistant"
+    champion = registry.champion(name)
+    assert champion is not None
+    tags = champion.tags | {TRAINED_BY: "of the settings", CONTENT_KEY: "of a challenger"}
+    number = registry.register(name, champion.run_id, "models:/none", tags, "a challenger")
+    try:
+        assert standing_of(skipped, more).tried == 0, "it may still be promoted"
+        registry.tag_version(name, number, {KEPT_OUT: "not beyond noise"})
+        assert standing_of(skipped, more).tried == number
+        assert standing_of(skipped, more, by="other ones").tried == 0
+        assert standing_of(begun, more).tried == 0, "the gate may be another, on the same data"
+        registry.tag_version(name, number, {EXAMPLES_DIGEST: "0" * 64})
+        assert standing_of(skipped, more).tried == 0, "its data is not here"
+    finally:
+        registry.client.delete_model_version(name, str(number))
 
 
 def test_the_budget_stops_other_data_and_lets_ours_be_ended(more: Settings, begun: Told) -> None:

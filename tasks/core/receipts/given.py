@@ -206,14 +206,16 @@ class Standing(Record):
 
     version: int
     """The champion; 0 when there is none."""
+    tried: int = 0
+    """The newest version since that was trained by the same settings on other data than today's, and that the gate kept out; 0 for none."""
     dataset: str = ""
-    """Digest of the examples that it was trained on."""
+    """Digest of the examples that the one tried last was trained on, or else the champion."""
     at_hand: bool = False
     """They are in this workspace's store."""
     other_base: bool = False
     """It stands on another base than this run's."""
     overdue: bool = False
-    """It is older than the settings allow."""
+    """It, or the one tried last, is older than the settings allow."""
     spent: int = 0
     """Trainings of late, where the budget allows no more; else 0."""
 

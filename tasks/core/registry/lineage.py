@@ -13,6 +13,7 @@ QUANTIZATION = "freshtune.quantization"
 EXAMPLES_DIGEST = "freshtune.examples_digest"
 TOKENS_DIGEST = "freshtune.token_rows_digest"
 LOG_DIGESTS = "freshtune.log_digests"
+TRAINED_BY = "freshtune.trained_by"  # the settings of base, adapter and training, as a digest
 PARENT = "freshtune.parent"  # the version whose adapter a training went on with; absent where it began from the base
 PARENT_ADAPTER = "freshtune.parent_adapter"  # its digest
 CONTENT_KEY = "freshtune.content_key"
@@ -45,6 +46,11 @@ def quantization_of(model: Mapping[str, Any]) -> str:
     return f"{model['quantization']}{'-double' if doubly else ''}"
 
 
+def trained_by(made_from: Mapping[str, Any]) -> str:
+    """Name the settings that an adapter is trained by, from what its training was given: the same name for the same settings."""
+    return digest_value([made_from[name] for name in ("model", "lora", "training")])
+
+
 def lineage_tags(
     *,
     adapter_digest: str,
@@ -52,6 +58,7 @@ def lineage_tags(
     base_identity: str,
     tokenizer_digest: str,
     quantization: str,
+    settings: str,
     examples_digest: str,
     token_rows_digest: str,
     merged_digest: str,
@@ -66,6 +73,7 @@ def lineage_tags(
         BASE_IDENTITY: base_identity,
         TOKENIZER_DIGEST: tokenizer_digest,
         QUANTIZATION: quantization,
+        TRAINED_BY: settings,
         EXAMPLES_DIGEST: examples_digest,
         TOKENS_DIGEST: token_rows_digest,
         LOG_DIGESTS: logs

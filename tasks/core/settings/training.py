@@ -186,7 +186,7 @@ class WorthSettings(Section):
     """
 
     min_new_rows: Annotated[int, Field(ge=0)] = 0
-    """Fewest training rows that the champion was not trained on; 0 asks for none."""
+    """Fewest training rows that neither the champion nor what was tried since was trained on; 0 asks for none."""
     min_new_share: Fraction = 0.0
     """Smallest share of today's training rows that these are; 0 asks for none."""
     max_days: Annotated[float, Field(ge=0)] = 0

@@ -45,8 +45,10 @@ def _weighed(news: News, standing: Standing, worth: WorthSettings) -> Opinion:
         least = worth.min_new_rows or worth.min_new_share
         return _train(told if least else f"no least number of new rows is set; {told}")
     if standing.overdue:
-        return _train(f"version {standing.version} was made more than {_days(worth.max_days)} ago; {told}")
-    drifted = _drifted(news, worth.min_drift) if worth.min_drift else ""
+        return _train(
+            f"version {standing.tried or standing.version} was made more than {_days(worth.max_days)} ago; {told}"
+        )
+    drifted = _drifted(news, standing, worth.min_drift) if worth.min_drift else ""
     if drifted:
         return _train(f"{drifted}, more than the {worth.min_drift:g} of worth.min_drift; {told}")
     return _skip(f"{told}; {' and '.join(asked)}")
@@ -62,14 +64,15 @@ def _asked(news: News, worth: WorthSettings) -> list[str]:
     return asked
 
 
-def _drifted(news: News, least: float) -> str:
+def _drifted(news: News, standing: Standing, least: float) -> str:
     """Say which traits drift by more than `least` bits, beyond chance; empty where none does."""
     traits = [
         f"{trait} ({drift.bits:.2f} bits)"
         for trait, drift in news.drift.items()
         if drift.beyond_chance and drift.bits > least
     ]
-    return f"the new rows differ from those of the champion in {' and '.join(traits)}" if traits else ""
+    whose = f"version {standing.tried}" if standing.tried else "the champion"
+    return f"the new rows differ from those of {whose} in {' and '.join(traits)}" if traits else ""
 
 
 def _told(news: News, standing: Standing) -> str:
@@ -79,7 +82,11 @@ def _told(news: News, standing: Standing) -> str:
         if news.new
         else f"none of {whole} is new"
     )
-    told += f" since version {standing.version}"
+    told += (
+        f" since version {standing.tried} was tried"
+        if standing.tried
+        else f" since version {standing.version}"
+    )
     if news.repeats:
         told += (
             f", {_percent(news.repeats / news.came)} of the {news.came:,} rows that came since repeat others"

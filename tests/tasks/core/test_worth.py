@@ -211,6 +211,16 @@ def test_enough_new_rows_are_trained_on_and_fewer_are_not() -> None:
     assert worded(FEW, {}, max_trainings=2) == f"Train, because no least number of new rows is set; {TOLD}."
 
 
+def test_what_was_tried_since_is_what_is_compared_with() -> None:
+    told = TOLD.replace("since version 3", "since version 5 was tried")
+    tried = {"tried": 5}
+    assert worded(FEW, tried, min_new_rows=13) == f"Skip, because {told}; worth.min_new_rows asks for 13."
+    drifted = worded(FEW, tried, min_new_rows=13, min_drift=0.3)
+    assert drifted.startswith("Train, because the new rows differ from those of version 5 in language")
+    old = worded(FEW, {**tried, "overdue": True}, min_new_rows=13, max_days=30)
+    assert old.startswith("Train, because version 5 was made more than 30 days ago")
+
+
 def test_rows_that_are_gone_are_told() -> None:
     none = News(taught=90, new=0, gone=1)
     assert worded(none, {}, min_new_rows=1) == (
