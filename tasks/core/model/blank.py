@@ -14,6 +14,7 @@ from bitsandbytes.nn import Int8Params, Linear4bit, Params4bit
 from torch import nn
 from torch.nn import functional
 from transformers import AutoModelForCausalLM
+from transformers.initialization import no_init_weights
 
 from tasks.core.model.experts import unfuse_experts
 from tasks.core.model.loading import Quantization, load_config
@@ -78,7 +79,7 @@ def blank_base(
     for name, value in vars(config).items():
         if isinstance(value, list) and len(value) > layers and name.startswith(("layer_", "attention_")):
             setattr(config, name, value[:layers])
-    with torch.device("meta"):
+    with no_init_weights(), torch.device("meta"):
         model: Any = AutoModelForCausalLM.from_config(
             config, dtype=compute, attn_implementation=None if attention == "auto" else attention
         )

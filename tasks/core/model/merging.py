@@ -7,6 +7,7 @@ from the trained one by 0.08 to 0.23 in its logits (the starter model), most of 
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tasks.core.model.adapters import CONFIG, WEIGHTS, is_beside
 from tasks.core.model.base_files import INDEX, Place, places_of, weight_files
 from tasks.core.model.merge_proof import ADAPTER, TrainedModel
 from tasks.core.progress import tell_progress
+from tasks.core.store.syncing import sync
 
 GENERATION = "generation_config.json"
 Change = Callable[[Any, slice], Any]
@@ -84,10 +86,16 @@ def write_merged(base: Path, changes: Mapping[str, Change], target: Path, held: 
             f"{len(left)} weights that were trained are in no file of the base, {min(left)} first.",
             cure="Save the base anew with transformers, and train on that.",
         )
-    size = 0
-    for number, (path, names) in enumerate(files.items(), 1):
-        size += _write(path, {name: places[name] for name in names if name in places}, changes, dtype, target)
-        tell_progress(number, len(files), "files merged")
+    size, syncing = 0, list[Future[None]]()
+    with ThreadPoolExecutor(1, "syncing") as aside:  # a file goes to the disk while the next is made
+        for number, (path, names) in enumerate(files.items(), 1):
+            own = {name: places[name] for name in names if name in places}
+            size += _write(path, own, changes, dtype, target)
+            if own:
+                syncing.append(aside.submit(sync, target / path.name))
+            tell_progress(number, len(files), "files merged")
+    for one in syncing:
+        one.result()
     if len(files) > 1:
         told = {name: path.name for path, names in files.items() for name in names if name in places}
         index = {"metadata": {"total_size": size}, "weight_map": told}

@@ -32,12 +32,13 @@ def load_packed(folder: Path, *, compute: Any, attention: str | None, device: st
     from accelerate import init_empty_weights
     from safetensors.torch import load_file
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+    from transformers.initialization import no_init_weights
 
     from tasks.core.model.experts import unfuse_experts
     from tasks.core.model.quantizing import linear_layers, packed_layer
 
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
-    with init_empty_weights(include_buffers=False):
+    with no_init_weights(), init_empty_weights(include_buffers=False):  # values come from the file
         model: Any = AutoModelForCausalLM.from_config(config, dtype=compute, attn_implementation=attention)
     unfuse_experts(model)
     tensors = load_file(folder / PACKED)
