@@ -10,9 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import hypothesis
 import pytest
-from hypothesis import Phase
 
 from flows.environment import prepare
 from tasks.core.settings import Settings
@@ -26,11 +24,6 @@ WORKSPACE = Path(tempfile.mkdtemp(prefix="freshtune-tests-"))
 for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
     os.environ.pop(name, None)
 prepare(WORKSPACE)  # Prefect reads its environment once, when it is imported
-
-# Without the phase that explains failures by tracing every line: Python 3.11 can loop forever in a traced call while
-# other threads, such as Prefect's, ask for the interpreter.
-hypothesis.settings.register_profile("untraced", phases=[one for one in Phase if one is not Phase.explain])
-hypothesis.settings.load_profile("untraced")
 
 
 @pytest.fixture(scope="session")
