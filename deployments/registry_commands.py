@@ -20,7 +20,7 @@ WHY = click.option("--why", required=True, help="The reason; it is kept in the h
 @click.option("--history", is_flag=True, help="Tell every change of who is champion: when, by whom, and why.")
 @of_the_registry
 def models(settings: Settings, history: bool, as_json: bool) -> None:
-    """List the registry's versions with their aliases and why they were promoted.
+    """List the registry's versions with their aliases and why they were promoted, or kept out.
 
     \b
     Example:
@@ -37,7 +37,7 @@ def models(settings: Settings, history: bool, as_json: bool) -> None:
     found = list_versions(settings)
     lines = [
         f"{one['name']} {one['version']:>3}  {','.join(one['aliases']) or '-':<10} {one['created']}  "
-        + shorten(f"set aside by {one['set_aside']}" if one["set_aside"] else one["reason"], 90)
+        + shorten(_standing(one), 90)
         for one in found
     ] or ["No version yet: freshtune run"]
     print_result({"schema": 1, "status": "done", "versions": found}, "\n".join(lines), as_json=as_json)
@@ -243,6 +243,15 @@ def _tell(outcome: dict[str, Any], *, as_json: bool) -> None:
     }
     kept_out = f"\nThe gate had kept it out: {outcome['kept_out']}" if outcome.get("kept_out") else ""
     print_result(outcome, lines[outcome["status"]] + kept_out, as_json=as_json)
+
+
+def _standing(version: dict[str, Any]) -> str:
+    """Say why a version is, or was, champion, or why it never was."""
+    if version["set_aside"]:
+        return f"set aside by {version['set_aside']}"
+    kept_out = f"kept out: {version['kept_out']}" if version["kept_out"] else ""
+    reason: str = version["reason"]
+    return reason or kept_out
 
 
 def _event_line(event: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tasks.core.registry.client import open_registry
-from tasks.core.registry.lineage import ADAPTER_DIGEST, BASE_IDENTITY, REASON, REPLACED, SET_ASIDE
+from tasks.core.registry.lineage import ADAPTER_DIGEST, BASE_IDENTITY, KEPT_OUT, REASON, REPLACED, SET_ASIDE
 from tasks.core.registry.tracing import trace_rows, trace_version
 from tasks.core.registry.transitions import Event, history
 from tasks.core.registry.versions import known_version
@@ -45,6 +45,7 @@ def list_versions(settings: Settings) -> list[dict[str, Any]]:
             "replaced": int(version.tags.get(REPLACED, "0")),
             "reason": version.tags.get(REASON, ""),
             "set_aside": version.tags.get(SET_ASIDE, ""),
+            "kept_out": version.tags.get(KEPT_OUT, ""),
             "mlflow_run_id": version.run_id,
         }
         for version in open_registry(settings.workspace).versions(settings.registry.name)

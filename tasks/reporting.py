@@ -20,7 +20,7 @@ from tasks.core.page.rendering import render_page
 from tasks.core.receipts import Adapter, Receipt, RegisteredModel
 from tasks.core.report.figures import loss_curve
 from tasks.core.report.summary import RunSummary
-from tasks.core.report.tables import evaluation_table
+from tasks.core.report.tables import evaluation_table, replies_table
 from tasks.core.report.terminal import replies_text, terminal_summary
 from tasks.core.settings import Settings
 from tasks.core.store.locks import at_work, exclusive
@@ -93,7 +93,10 @@ def _leave(run: Run, summary: RunSummary) -> None:
     write_whole(folder / QUALITY, json.dumps(summary.quality, indent=1))
     write_whole(folder / EVALUATION, json.dumps(evaluation_table(summary.metrics), indent=1))
     write_whole(folder / SAMPLES, json.dumps(summary.samples, indent=1, ensure_ascii=False))
-    write_whole(folder / REPLIES, replies_text(summary.replies, summary.golden_replies))
+    write_whole(
+        folder / REPLIES,
+        replies_text(summary.replies, summary.golden_replies, figures=replies_table(summary)),
+    )
     write_whole(folder / REPORT, render_page(summary, charts, f"{DATA_DOCS}/index.html"))
     write_whole(folder / PUBLIC_REPORT, render_page(summary.public(), charts))
     write_whole(

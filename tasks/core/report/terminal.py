@@ -1,7 +1,7 @@
 """The run in a terminal: what it came to in thirty lines, and the replies beside what the team wrote."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.core.intake.shapes import READ_AS
@@ -46,9 +46,15 @@ def terminal_summary(summary: RunSummary, report: str) -> str:
 
 
 def replies_text(
-    replies: Sequence[dict[str, str]], golden: Sequence[dict[str, Any]] = (), width: int = WIDTH
+    replies: Sequence[dict[str, str]],
+    golden: Sequence[dict[str, Any]] = (),
+    width: int = WIDTH,
+    figures: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """Give replies before and after training, then those to golden cases, for the terminal of whoever may read the logs."""
+    """Give replies before and after training, then those to golden cases, for the terminal of whoever may read the logs.
+
+    The `figures` of all replies that were written say first how near they came to the team's.
+    """
     sides = (
         ("question", "question"),
         ("support team", "reference"),
@@ -56,6 +62,10 @@ def replies_text(
         ("challenger", "challenger"),
     )
     parts = []
+    if figures:
+        told = "; ".join(f"{one['model']} {one['chrF']}, {one['came to an end']}" for one in figures)
+        near = "How near to the team's replies (chrF, 0 to 100), and how many came to an end by themselves"
+        parts += [*_block(f"{near}: {told}. A few of them:", "", 3), ""]
     for number, reply in enumerate(replies, 1):
         parts.append(f"── {number} ".ljust(width, "─"))
         for label, key in sides:

@@ -636,6 +636,13 @@ def test_replies_are_wrapped_to_the_width_they_are_given() -> None:
     assert "base          (nothing)" in text
 
 
+def test_replies_open_with_how_near_they_came() -> None:
+    figures = [{"model": "challenger", "chrF": "34.5", "came to an end": "50 %"}]
+    text = replies_text([{"question": "How?"}], figures=figures)
+    assert text.startswith("How near to the team's replies")
+    assert "challenger 34.5, 50 %. A few of them:" in " ".join(text.split())
+
+
 def test_the_markdown_holds_no_text_from_the_logs() -> None:
     text = summary_markdown(full_run())
 
