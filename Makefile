@@ -8,7 +8,7 @@ help:
 	@echo "make demo    retrain on the sample logs, here and now"
 	@echo "make up      start Prefect's and MLflow's servers, a worker, and a watcher of new logs"
 	@echo "make test    run the tests"
-	@echo "make bench   measure the data chapter (ROWS='10000 100000 1000000' takes half an hour), and training (a quarter)"
+	@echo "make bench   measure all that the documents quote, in one run; keep the machine quiet meanwhile"
 	@echo "make docs    the documents as pages, in build/docs"
 	@echo "make check   format, lint, types, layers, docs"
 

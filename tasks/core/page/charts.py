@@ -58,7 +58,10 @@ def losses(steps: Steps, metrics: Mapping[str, Mapping[str, float]]) -> Drawing 
         lower.set_xlabel("optimizer step")
         for axes, ticks in ((upper, 5), (lower, 2)):
             dress(axes, ticks, narrow)
-        upper.legend(frameon=False, loc="upper right", ncols=1, handlelength=1.4, borderaxespad=0)
+        beside = (
+            {"loc": "best"} if narrow else {"loc": "lower right", "bbox_to_anchor": (1, 1.01), "ncols": 3}
+        )
+        upper.legend(frameon=False, handlelength=1.4, borderaxespad=0, **beside)
 
     looks = [(int(one["step"]), one["validation_loss"]) for one in steps if "validation_loss" in one]
     said = f"Training loss falls from {smoothed[0]:.3f} to {smoothed[-1]:.3f} nats per token, smoothed, in {len(steps):,} steps."
