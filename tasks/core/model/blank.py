@@ -83,6 +83,7 @@ def blank_base(
         model: Any = AutoModelForCausalLM.from_config(
             config, dtype=compute, attn_implementation=None if attention == "auto" else attention
         )
+    model.tie_weights()  # which is left out with the values
     unfuse_experts(model)
     for name, layer in list(linear_layers(model)) if quantization != "none" else ():
         model.set_submodule(name, _blank_quantized(layer, quantization, compute, double_quant=double_quant))
