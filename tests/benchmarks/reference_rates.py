@@ -37,7 +37,8 @@ def main() -> None:
         steps[folder.name] = {
             name: float(f"{value:.{DIGITS}g}") for name, value in zip(names, (*seconds, *sizes), strict=True)
         } | {"artifacts": len(made)}
-    told = {"machine": machine(), "gflops": round(speed(), 1), "steps": steps}
+    gflops, loops = (round(one, 1) for one in speed())
+    told = {"machine": machine(), "gflops": gflops, "loops": loops, "steps": steps}
     REFERENCE.write_text(json.dumps(told, indent=1) + "\n")
     print(REFERENCE.read_text())
 

@@ -1,10 +1,11 @@
 """Rates: how long a step takes for so much to do, and how much it writes, by what this kind of machine took before.
 
 Time is a part that is always there and one in proportion to the effort. Where a step has not run on this kind of machine,
-the rates of another one stand in, told with the machine's own arithmetic speed beside that one's.
+the rates of another one stand in, told with the machine's own speed beside that one's.
 """
 
 import json
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ LEAST_ERROR, ALONE, ELSEWHERE = (
     0.2,
     0.5,
 )  # relative: at best, of one measurement alone, of another machine's
-SIDE, TIMES = 768, 7  # of the matrices whose product says how fast a machine is
+SIDE, TIMES = 768, 7  # of the matrices whose product says how fast a machine computes
+LOOPS = 200_000  # additions in Python, which say how fast it does the rest
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def _reference(step: str) -> Rate | None:
     told = reference["steps"].get(step)
     if told is None:
         return None
-    slower = reference["gflops"] / speed()
+    slower = 1 / speed_beside(reference["gflops"], reference["loops"])
     return Rate(
         told["fixed"] * slower,
         told["slope"] * slower,
@@ -107,10 +109,29 @@ def _read() -> dict[str, Any]:
     return reference
 
 
+def speed_beside(gflops: float, loops: float) -> float:
+    """Say how fast this machine is beside one that computes and loops as fast as told: the geometric mean of both ratios.
+
+    Machines whose products differ by a half run a small training, which waits for Python as well, alike.
+    """
+    mine = speed()
+    return math.sqrt(mine[0] / gflops * mine[1] / loops)
+
+
 @cache
-def speed() -> float:
-    """Measure how fast this machine multiplies matrices, in GFLOP/s: the best of a few short tries."""
-    return max(product_speeds(TIMES))
+def speed() -> tuple[float, float]:
+    """Measure how fast this machine multiplies matrices, in GFLOP/s, and adds in Python, in millions a second: the best of a few short tries."""
+    return max(product_speeds(TIMES)), max(loop_speeds(TIMES))
+
+
+def loop_speeds(times: int) -> list[float]:
+    """Time additions in Python again and again; give each time's millions a second."""
+    speeds = []
+    for _ in range(times):
+        began = time.perf_counter()
+        sum(one * one for one in range(LOOPS))
+        speeds.append(LOOPS / (time.perf_counter() - began) / 1e6)
+    return speeds
 
 
 def product_speeds(times: int) -> list[float]:
