@@ -110,5 +110,8 @@ def held_out_loss(model: Any, rows: Sequence[Row]) -> float:
     """Score rows by the product's own craft: nats per reply token."""
     from tasks.core.judging.scoring import score_rows
 
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):  # else bitsandbytes scores other weights, or fails
+            module.support_avx512bf16_for_cpu = False
     scores = score_rows(model, rows, 8192, PAD)
     return sum(score.loss_sum for score in scores) / sum(score.tokens for score in scores)
