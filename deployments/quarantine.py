@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,7 +57,9 @@ def find_row(rows: Sequence[Row], name: str) -> Row:
     found = [row for row in rows if row["row_id"] == name] or [
         row for row in rows if row["row_id"].startswith(name)
     ]
-    repeat = next((row for row in rows if name and f" row {name}" in row["reason"]), None)
+    repeat = next(
+        (row for row in rows if name and re.search(rf"\brow {re.escape(name)}\b", row["reason"])), None
+    )
     if not found and repeat:
         raise SettingsError(
             f"The row {name[:40]} was kept: {repeat['row_id']} {repeat['reason']}.",

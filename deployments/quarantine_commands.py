@@ -83,7 +83,7 @@ def export_rejected(target: Path, run_name: str, rule: str, workspace: str | Non
 
     table = _table(workspace, run_name)
     rows = quarantine.chosen(table, every=False, rule=rule)
-    if not rows:
+    if not rows and rule:
         raise SettingsError(
             quarantine.nothing_chosen(table, every=False, rule=rule),
             cure="No file was written: `freshtune quarantine list --all` has the rows that were filtered or repeated.",

@@ -1,22 +1,35 @@
 """The weighing chapter: whether what is new since the champion is worth a training at all."""
 
 from tasks.core.receipts import BaseSource, ValidExamples
-from tasks.core.registry.lineage import trained_by
 from tasks.core.settings import Settings
+from tasks.core.store.digests import digest_value
+from tasks.journal import journal
 from tasks.weighing import find_standing
 from tasks.weighing import weigh_training as weigh
+
+ELSEWHERE = {
+    "workspace",
+    "logs",
+    "sweep",
+    "worth",
+    "registry",
+    "retention",
+}  # shape no result, or are known otherwise
 
 
 def is_worth_training(examples: ValidExamples, source: BaseSource, settings: Settings) -> bool:
     """Say whether to train; where the settings ask for nothing, whatever there is is trained on."""
+    journal().settings_key = _key(settings)
     if not settings.worth.asks:
         return True
     place, worth = settings.workspace, settings.worth
-    chapters = {
-        "model": settings.model.without_source(),
-        "lora": settings.lora,
-        "training": settings.training,
-    }
-    by = trained_by({name: one.in_key() for name, one in chapters.items()})
-    standing = find_standing(place, examples, source, settings.registry, worth, by)
+    key = journal().settings_key
+    standing = find_standing(place, examples, source, settings.registry, worth, key)
     return weigh(place, examples, standing, worth).train
+
+
+def _key(settings: Settings) -> str:
+    """Tell settings that give other results from each other; logs and base are known by their own digests."""
+    model = settings.model.without_source()
+    shaping = settings.model_copy(update={"model": model})
+    return digest_value(shaping.model_dump(mode="json", exclude=ELSEWHERE))

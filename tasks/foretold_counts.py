@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.receipts import LogShard, Receipt, is_foretold
+from tasks.core.store.artifacts import damage
 from tasks.core.store.fixed_rows import called_for, read_fixed
 from tasks.core.store.making import Made
 
@@ -27,7 +28,7 @@ def foretold_counts(step: str, workspace: Path, values: Values, past: Past) -> d
         return summed(values[SUMS[step]])
     if step == "readmission":
         rows, doors = read_fixed(values["fixed"].path), values["doors"]
-        known = not any(is_foretold(door.digest) for door in doors)
+        known = not any(is_foretold(door.digest) or damage(door.folder(workspace)) for door in doors)
         count = len(called_for(workspace, rows, doors) if known else rows)
         return {"in": 0, **dict.fromkeys(FATES, 0), "kept": count, "quarantined": -count}
     if step == "message_collection":

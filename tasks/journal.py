@@ -36,10 +36,12 @@ class Journal:
 
     `notes` say what was found out (the shape of the logs), `warnings` what went otherwise than planned, with their `cures`
     where one is known; `sources` names the file and first line of each shard by its digest; `taken` are artifacts that another run built; `parts` names
-    the part of the data that an artifact is of, by its digest; `run_id` is the name that the next run shall have.
+    the part of the data that an artifact is of, by its digest; `run_id` is the name that the next run shall have; `settings_key`
+    tells settings that give other results from each other, where runs by the same ones shall be known.
     """
 
     run_id: str = ""
+    settings_key: str = ""
     steps: list[StepRun] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -8,10 +8,11 @@ from tasks.core.errors import ModelError
 from tasks.core.receipts import Answer, Decision, Promotion, Receipt, RegisteredModel
 from tasks.core.registry.client import Registry, Version, open_registry
 from tasks.core.registry.glance import Glance, read_registry
-from tasks.core.registry.lineage import DECIDED_BY, KEPT_OUT, LONGEST, REPLACED, SET_ASIDE
+from tasks.core.registry.lineage import DECIDED_BY, KEPT_OUT, LONGEST, REPLACED, SET_ASIDE, TRIED_BY
 from tasks.core.registry.succession import Ruling, rule
 from tasks.core.registry.transitions import promote, reject
 from tasks.core.store.artifacts import Draft
+from tasks.journal import journal
 from tasks.lid import step
 
 
@@ -49,9 +50,10 @@ def promote_model(
         )
     elif answer and not answer.approved and not _is_set_aside(client, registered):
         reject(client, registered.name, registered.version, who=answer.who, why=answer.why)
-    if not already:
+    if not ruling.moves and not already:
         kept_out = decision.reason[:LONGEST] if decision.outcome == "keep" else ""
-        client.tag_version(registered.name, registered.version, {KEPT_OUT: kept_out})
+        tags = {KEPT_OUT: kept_out, TRIED_BY: journal().settings_key}
+        client.tag_version(registered.name, registered.version, tags)
 
     (draft.folder / "reason.txt").write_text(ruling.reason + "\n")
     return draft.seal(

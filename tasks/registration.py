@@ -32,7 +32,6 @@ from tasks.core.registry.lineage import (
     TRAINING_KEY,
     lineage_tags,
     quantization_of,
-    trained_by,
 )
 from tasks.core.registry.packaging import (
     NEEDS,
@@ -102,7 +101,6 @@ def register_model(
         base_identity=base.identity,
         tokenizer_digest=digest_files(digest_folder(rows.folder(draft.workspace) / TOKENIZER)),
         quantization=quantization_of(adapter.made_from["model"]),
-        settings=trained_by(adapter.made_from),
         examples_digest=examples.digest,
         token_rows_digest=rows.digest,
         merged_digest=merged.digest,

@@ -2,23 +2,36 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tasks.core.receipts import BaseSource, Standing, ValidExamples, Worth
 from tasks.core.registry.client import CHAMPION, Version
 from tasks.core.registry.glance import read_registry
-from tasks.core.registry.lineage import BASE_IDENTITY, EXAMPLES_DIGEST, KEPT_OUT, TRAINED_BY
+from tasks.core.registry.lineage import (
+    BASE_IDENTITY,
+    DECIDED_AT,
+    EXAMPLES_DIGEST,
+    KEPT_OUT,
+    SET_ASIDE,
+    TRIED_BY,
+    WAITING,
+)
 from tasks.core.settings import RegistrySettings, WorthSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.datasets import find_examples
-from tasks.core.worth.arrivals import News, compare_datasets, read_dataset
+from tasks.core.worth.arrivals import Dataset, News, compare_datasets, read_dataset
 from tasks.core.worth.past_trainings import count_trainings
 from tasks.core.worth.rules import weigh
 from tasks.lid import step
 from tasks.retrying import question
 
 DAY = 24 * 60 * 60  # seconds
+NOT_CHAMPION = (
+    KEPT_OUT,
+    SET_ASIDE,
+    WAITING,
+)  # tags of what gate or person kept out, or of what waits for a word
 
 
 @question("standing_finding", nobody=lambda: Standing(version=0))
@@ -46,33 +59,45 @@ def find_standing(
     spent = spent if spent >= worth.max_trainings else 0
     if champion is None:
         return Standing(version=0, spent=spent)
-    alike = {TRAINED_BY: settings, BASE_IDENTITY: source.identity}
-    kept_out = [one for one in versions if one.version > champion.version and _is_kept_out(one, alike)]
-    of_today = any(one.tags.get(EXAMPLES_DIGEST) == examples.digest for one in kept_out)
-    last = next((one for one in kept_out if not of_today and _data(workspace, one)), champion)
+    dataset = champion.tags.get(EXAMPLES_DIGEST, "")
+    alike = {TRIED_BY: settings, BASE_IDENTITY: source.identity}
+    tried = _tried(workspace, versions, champion, alike, examples)
+    made = tried.created if tried else champion.created
     return Standing(
         version=champion.version,
-        tried=last.version if last is not champion else 0,
-        dataset=last.tags.get(EXAMPLES_DIGEST, ""),
-        at_hand=_data(workspace, last) is not None,
+        tried=tried.version if tried else 0,
+        tried_dataset=tried.tags[EXAMPLES_DIGEST] if tried else "",
+        dataset=dataset,
+        at_hand=find_examples(workspace, dataset) is not None,
         other_base=champion.tags.get(BASE_IDENTITY, "") != source.identity,
-        overdue=bool(worth.max_days) and now - last.created > worth.max_days * DAY,
+        overdue=bool(worth.max_days) and now - made > worth.max_days * DAY,
         spent=spent,
     )
 
 
-def _is_kept_out(version: Version, tags: Mapping[str, str]) -> bool:
-    return bool(version.tags.get(KEPT_OUT)) and tags.items() <= version.tags.items()
-
-
-def _data(workspace: Path, version: Version) -> ValidExamples | None:
-    return find_examples(workspace, version.tags.get(EXAMPLES_DIGEST, ""))
+def _tried(
+    workspace: Path,
+    versions: Iterable[Version],
+    champion: Version,
+    alike: Mapping[str, str],
+    today: ValidExamples,
+) -> Version | None:
+    """Find the newest version that did not become champion in place of this one, and whose data is here; none where today's was tried."""
+    since = float(champion.tags.get(DECIDED_AT, champion.created))
+    tried = [
+        one
+        for one in versions
+        if one.created > since and any(map(one.tags.get, NOT_CHAMPION)) and alike.items() <= one.tags.items()
+    ]
+    if any(one.tags.get(EXAMPLES_DIGEST) == today.digest for one in tried):
+        return None
+    return next((one for one in tried if find_examples(workspace, one.tags.get(EXAMPLES_DIGEST, ""))), None)
 
 
 @step("weighing", Worth, libraries=("pyarrow", "scipy"))
 def weigh_training(draft: Draft, examples: ValidExamples, standing: Standing, worth: WorthSettings) -> Worth:
     """Compare today's training rows with the champion's, by ids, lengths and traits, and say whether to train."""
-    news = _news(draft.workspace, examples, standing)
+    news, standing = _news(draft.workspace, examples, standing)
 
     opinion = weigh(news, standing, worth)
 
@@ -85,8 +110,19 @@ def weigh_training(draft: Draft, examples: ValidExamples, standing: Standing, wo
     return draft.seal(Worth, counts=counts, train=opinion.train, reason=opinion.reason, drift=drift)
 
 
-def _news(workspace: Path, examples: ValidExamples, standing: Standing) -> News | None:
-    then = find_examples(workspace, standing.dataset) if standing.at_hand else None
-    return (
-        compare_datasets(read_dataset(workspace, examples), read_dataset(workspace, then)) if then else None
-    )
+def _news(workspace: Path, examples: ValidExamples, standing: Standing) -> tuple[News | None, Standing]:
+    """Say what is new since the champion, or since what was tried after it, if less is; and which of the two it is."""
+    if not standing.at_hand:
+        return None, standing
+    today = read_dataset(workspace, examples)
+    since = [
+        (_since(workspace, today, standing.dataset), standing.model_copy(update={"tried": 0})),
+        (_since(workspace, today, standing.tried_dataset), standing),
+    ]
+    told = [(news, whose) for news, whose in since if news]
+    return min(told, key=lambda one: one[0].new) if told else (None, standing)
+
+
+def _since(workspace: Path, today: Dataset, digest: str) -> News | None:
+    then = find_examples(workspace, digest) if digest else None
+    return compare_datasets(today, read_dataset(workspace, then)) if then else None

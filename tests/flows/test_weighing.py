@@ -13,7 +13,7 @@ from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
 from tasks.base_fetching import find_base
 from tasks.core.receipts import Standing, ValidExamples
 from tasks.core.registry.client import open_registry
-from tasks.core.registry.lineage import CONTENT_KEY, EXAMPLES_DIGEST, KEPT_OUT, TRAINED_BY
+from tasks.core.registry.lineage import CONTENT_KEY, EXAMPLES_DIGEST, KEPT_OUT, TRIED_BY
 from tasks.core.settings import Settings, WorthSettings
 from tasks.weighing import DAY, find_standing
 
@@ -158,7 +158,7 @@ def test_rows_that_a_kept_challenger_was_trained_on_are_not_new(
     registry, name = open_registry(more.workspace), "weighed-assistant"
     champion = registry.champion(name)
     assert champion is not None
-    tags = champion.tags | {TRAINED_BY: "of the settings", CONTENT_KEY: "of a challenger"}
+    tags = champion.tags | {TRIED_BY: "of the settings", CONTENT_KEY: "of a challenger", KEPT_OUT: ""}
     number = registry.register(name, champion.run_id, "models:/none", tags, "a challenger")
     try:
         assert standing_of(skipped, more).tried == 0, "it may still be promoted"

@@ -72,7 +72,7 @@ def remembered(
         alike = same and all(
             then.get("training", {}).get(name) == inputs["training"].get(name) for name in SHAPING
         )
-        if alike and room and room["needed"] and one.machine == machine():
+        if alike and room and room["needed"] and room.get("longest") and one.machine == machine():
             share = room["labelled_share"] if labelled_share is None else labelled_share
             long = abs(room["longest"] - longest) <= ALIKE * longest
             if long and abs(room["labelled_share"] - share) <= ALIKE:

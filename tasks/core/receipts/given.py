@@ -207,9 +207,11 @@ class Standing(Record):
     version: int
     """The champion; 0 when there is none."""
     tried: int = 0
-    """The newest version since that was trained by the same settings on other data than today's, and that the gate kept out; 0 for none."""
+    """The newest version since that did not become champion, by the same settings, on other data than today's; 0 for none."""
+    tried_dataset: str = ""
+    """Digest of the examples that it was trained on, which are in this workspace's store."""
     dataset: str = ""
-    """Digest of the examples that the one tried last was trained on, or else the champion."""
+    """Digest of the examples that the champion was trained on."""
     at_hand: bool = False
     """They are in this workspace's store."""
     other_base: bool = False

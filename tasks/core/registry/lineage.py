@@ -13,7 +13,6 @@ QUANTIZATION = "freshtune.quantization"
 EXAMPLES_DIGEST = "freshtune.examples_digest"
 TOKENS_DIGEST = "freshtune.token_rows_digest"
 LOG_DIGESTS = "freshtune.log_digests"
-TRAINED_BY = "freshtune.trained_by"  # the settings of base, adapter and training, as a digest
 PARENT = "freshtune.parent"  # the version whose adapter a training went on with; absent where it began from the base
 PARENT_ADAPTER = "freshtune.parent_adapter"  # its digest
 CONTENT_KEY = "freshtune.content_key"
@@ -24,6 +23,9 @@ REASON = "freshtune.promotion_reason"
 DECIDED_BY = "freshtune.decided_by"
 DECIDED_AT = "freshtune.decided_at"
 SET_ASIDE = "freshtune.set_aside"  # by whom and why a version was; empty once a person wants it again
+TRIED_BY = (
+    "freshtune.tried_by"  # digest of the settings of the run in which a version did not become champion
+)
 KEPT_OUT = "freshtune.kept_out"  # why the gate did not make a version champion; empty once it does
 WAITING = "freshtune.waiting"  # the flow run that waits for a person's word on it; empty once none does
 PROMOTION = "freshtune.promotion"  # its number, counted over all versions
@@ -46,11 +48,6 @@ def quantization_of(model: Mapping[str, Any]) -> str:
     return f"{model['quantization']}{'-double' if doubly else ''}"
 
 
-def trained_by(made_from: Mapping[str, Any]) -> str:
-    """Name the settings that an adapter is trained by, from what its training was given: the same name for the same settings."""
-    return digest_value([made_from[name] for name in ("model", "lora", "training")])
-
-
 def lineage_tags(
     *,
     adapter_digest: str,
@@ -58,7 +55,6 @@ def lineage_tags(
     base_identity: str,
     tokenizer_digest: str,
     quantization: str,
-    settings: str,
     examples_digest: str,
     token_rows_digest: str,
     merged_digest: str,
@@ -73,7 +69,6 @@ def lineage_tags(
         BASE_IDENTITY: base_identity,
         TOKENIZER_DIGEST: tokenizer_digest,
         QUANTIZATION: quantization,
-        TRAINED_BY: settings,
         EXAMPLES_DIGEST: examples_digest,
         TOKENS_DIGEST: token_rows_digest,
         LOG_DIGESTS: logs

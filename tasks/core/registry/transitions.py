@@ -12,7 +12,15 @@ from dataclasses import asdict, dataclass
 
 from tasks.core.errors import Refused, ServiceError, SettingsError
 from tasks.core.registry.client import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
-from tasks.core.registry.lineage import DECIDED_AT, DECIDED_BY, PROMOTION, REASON, REPLACED, SET_ASIDE
+from tasks.core.registry.lineage import (
+    DECIDED_AT,
+    DECIDED_BY,
+    KEPT_OUT,
+    PROMOTION,
+    REASON,
+    REPLACED,
+    SET_ASIDE,
+)
 from tasks.core.registry.succession import number
 
 EVENT = "freshtune.event."
@@ -78,6 +86,7 @@ def promote(
         turn = _next_turn(client, name)
         event = Event(kind, version, time.time(), who, why[:LONGEST], now, version)
         tags = {REASON: event.why, PROMOTION: str(turn), DECIDED_BY: who, DECIDED_AT: f"{event.when:.3f}"}
+        tags[KEPT_OUT] = ""
         if by_person:
             tags[SET_ASIDE] = ""
         # the way back leads through what a version replaced when it passed, however often it came back since

@@ -190,9 +190,9 @@ class WorthSettings(Section):
     min_new_share: Fraction = 0.0
     """Smallest share of today's training rows that these are; 0 asks for none."""
     max_days: Annotated[float, Field(ge=0)] = 0
-    """Days after which a champion is old, and less that is new will do; 0 is never."""
+    """Days after which a champion, or what was tried since, is old, and less that is new will do; 0 is never."""
     min_drift: Fraction = 0.0
-    """Less that is new will do, too, where it differs from the champion's rows by more than this: the Jensen-Shannon divergence of
+    """Less that is new will do, too, where it differs from the rows of then by more than this: the Jensen-Shannon divergence of
     language, product or length, in bits from 0 to 1, if it is beyond chance (p < 0.01); 0 never looks at it."""
     max_trainings: Annotated[int, Field(ge=0)] = 0
     """Most trainings that this workspace ends within `budget_days`, beyond which none is begun, whatever is new; those of today's

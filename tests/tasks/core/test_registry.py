@@ -28,7 +28,6 @@ TAGS = lineage_tags(
     base_identity="base",
     tokenizer_digest="p" * 64,
     quantization="nf4-double",
-    settings="l" * 64,
     examples_digest="e" * 64,
     token_rows_digest="t" * 64,
     merged_digest="m" * 64,
@@ -160,7 +159,7 @@ def test_a_registration_that_was_killed_at_its_end_is_finished_by_the_next(
     client.register("m", run, "model", tags, "")
     assert client.client.get_run(run).info.status == "RUNNING"
 
-    made_from = {"model": {"quantization": "nf4", "double_quant": True}, "lora": {}, "training": {}}
+    made_from = {"model": {"quantization": "nf4", "double_quant": True}}
     found = register_model.task.fn(
         tmp_path,
         (),
