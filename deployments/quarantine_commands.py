@@ -83,13 +83,15 @@ def export_rejected(target: Path, run_name: str, rule: str, workspace: str | Non
 
     table = _table(workspace, run_name)
     rows = quarantine.chosen(table, every=False, rule=rule)
-    if not rows and rule:
+    none = "" if rows else quarantine.nothing_chosen(table, every=False, rule=rule)
+    if none and rule:
         raise SettingsError(
-            quarantine.nothing_chosen(table, every=False, rule=rule),
+            none,
             cure="No file was written: `freshtune quarantine list --all` has the rows that were filtered or repeated.",
         )
     count = quarantine.export(rows, target)
     text = f"{count} rows are in {target}. Mend them, then: freshtune quarantine readmit {target}"
+    text = f"{none} There is nothing to mend, and {target} is empty." if none else text
     print_result({"schema": 1, "status": "done", "count": count, "file": str(target)}, text, as_json=as_json)
 
 

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -226,11 +226,10 @@ def _every_field(section: type[BaseModel]) -> list[str]:
     """Name every setting of a section and of those within it, as `--set` does."""
     paths = []
     for name, field in section.model_fields.items():
-        kind = field.annotation
-        inner = _every_field(kind) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
+        inner = _every_field(field.annotation) if _is_section(field.annotation) else []
         paths += [f"{name}.{path}" for path in inner] or [name]
     return paths
 
 
-def _is_section(kind: Any) -> bool:
+def _is_section(kind: Any) -> TypeGuard[type[BaseModel]]:
     return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -19,7 +19,7 @@ from tasks.announcing import show_question
 from tasks.core.errors import ServiceError
 from tasks.core.receipts import EARLIER, Answer, Decision, Evaluation, RegisteredModel
 from tasks.core.registry.client import CHALLENGER, CHAMPION, Registry, open_registry
-from tasks.core.registry.lineage import SET_ASIDE, WAITING
+from tasks.core.registry.lineage import SET_ASIDE, TRIED_BY, WAITING
 from tasks.core.report.tables import general_words, interval
 from tasks.core.settings import Settings
 from tasks.foresight import foreseeing
@@ -58,7 +58,7 @@ def ask_person(registered: RegisteredModel, decision: Decision, settings: Settin
     address, minutes = os.environ.get(ADDRESS, ""), settings.gate.wait_minutes
     if not address or is_own_server(address) or not minutes:
         return None
-    waiting = {WAITING: str(runtime.flow_run.id)}
+    waiting = {WAITING: str(runtime.flow_run.id), TRIED_BY: journal().settings_key}
     client.tag_version(registered.name, registered.version, waiting)
     told = f"version {registered.version} waits for a word: the run's page in Prefect, or `freshtune promote`"
     journal().tell(StepRun(NAME, RUNNING, cached=False, seconds=0.0, told=told))

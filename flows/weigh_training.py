@@ -7,23 +7,16 @@ from tasks.journal import journal
 from tasks.weighing import find_standing
 from tasks.weighing import weigh_training as weigh
 
-ELSEWHERE = {
-    "workspace",
-    "logs",
-    "sweep",
-    "worth",
-    "registry",
-    "retention",
-}  # shape no result, or are known otherwise
+# what shapes no result, or is known otherwise
+ELSEWHERE = {"workspace", "logs", "sweep", "worth", "registry", "retention"}
 
 
 def is_worth_training(examples: ValidExamples, source: BaseSource, settings: Settings) -> bool:
     """Say whether to train; where the settings ask for nothing, whatever there is is trained on."""
-    journal().settings_key = _key(settings)
+    journal().settings_key = key = _key(settings)
     if not settings.worth.asks:
         return True
     place, worth = settings.workspace, settings.worth
-    key = journal().settings_key
     standing = find_standing(place, examples, source, settings.registry, worth, key)
     return weigh(place, examples, standing, worth).train
 

@@ -8,15 +8,7 @@ from pathlib import Path
 from tasks.core.receipts import BaseSource, Standing, ValidExamples, Worth
 from tasks.core.registry.client import CHAMPION, Version
 from tasks.core.registry.glance import read_registry
-from tasks.core.registry.lineage import (
-    BASE_IDENTITY,
-    DECIDED_AT,
-    EXAMPLES_DIGEST,
-    KEPT_OUT,
-    SET_ASIDE,
-    TRIED_BY,
-    WAITING,
-)
+from tasks.core.registry.lineage import BASE_IDENTITY, DECIDED_AT, EXAMPLES_DIGEST, TRIED_BY
 from tasks.core.settings import RegistrySettings, WorthSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.datasets import find_examples
@@ -27,11 +19,6 @@ from tasks.lid import step
 from tasks.retrying import question
 
 DAY = 24 * 60 * 60  # seconds
-NOT_CHAMPION = (
-    KEPT_OUT,
-    SET_ASIDE,
-    WAITING,
-)  # tags of what gate or person kept out, or of what waits for a word
 
 
 @question("standing_finding", nobody=lambda: Standing(version=0))
@@ -84,11 +71,7 @@ def _tried(
 ) -> Version | None:
     """Find the newest version that did not become champion in place of this one, and whose data is here; none where today's was tried."""
     since = float(champion.tags.get(DECIDED_AT, champion.created))
-    tried = [
-        one
-        for one in versions
-        if one.created > since and any(map(one.tags.get, NOT_CHAMPION)) and alike.items() <= one.tags.items()
-    ]
+    tried = [one for one in versions if one.created > since and alike.items() <= one.tags.items()]
     if any(one.tags.get(EXAMPLES_DIGEST) == today.digest for one in tried):
         return None
     return next((one for one in tried if find_examples(workspace, one.tags.get(EXAMPLES_DIGEST, ""))), None)

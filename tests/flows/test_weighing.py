@@ -13,7 +13,7 @@ from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
 from tasks.base_fetching import find_base
 from tasks.core.receipts import Standing, ValidExamples
 from tasks.core.registry.client import open_registry
-from tasks.core.registry.lineage import CONTENT_KEY, EXAMPLES_DIGEST, KEPT_OUT, TRIED_BY
+from tasks.core.registry.lineage import CONTENT_KEY, EXAMPLES_DIGEST, TRIED_BY
 from tasks.core.settings import Settings, WorthSettings
 from tasks.weighing import DAY, find_standing
 
@@ -158,11 +158,11 @@ def test_rows_that_a_kept_challenger_was_trained_on_are_not_new(
     registry, name = open_registry(more.workspace), "weighed-assistant"
     champion = registry.champion(name)
     assert champion is not None
-    tags = champion.tags | {TRIED_BY: "of the settings", CONTENT_KEY: "of a challenger", KEPT_OUT: ""}
+    tags = champion.tags | {CONTENT_KEY: "of a challenger"}
     number = registry.register(name, champion.run_id, "models:/none", tags, "a challenger")
     try:
         assert standing_of(skipped, more).tried == 0, "it may still be promoted"
-        registry.tag_version(name, number, {KEPT_OUT: "not beyond noise"})
+        registry.tag_version(name, number, {TRIED_BY: "of the settings"})
         assert standing_of(skipped, more).tried == number
         assert standing_of(skipped, more, by="other ones").tried == 0
         assert standing_of(begun, more).tried == 0, "the gate may be another, on the same data"
@@ -181,3 +181,20 @@ def test_the_budget_stops_other_data_and_lets_ours_be_ended(more: Settings, begu
     assert spent[1].steps[-1].name == "weighing"
     ours, theirs = (standing_of(one, more, worth={"max_trainings": 1}).spent for one in (begun, spent))
     assert ours < theirs, "the first run trained on the data of the one and not of the other"
+
+
+def test_after_a_challenger_was_kept_out_a_few_rows_more_are_not_worth_another(
+    more: Settings, tmp_path: Path
+) -> None:
+    strict = more.gate.model_copy(update={"min_gain": 99.0})
+    given = {"gate": strict, "worth": WorthSettings(min_new_rows=NEW // 2)}
+    kept = run_as_planned(more.model_copy(update=given), perhaps=None)
+    assert (kept[0]["status"], kept[0]["worth"]["train"]) == ("kept", True)
+    lines = (SAMPLE / "2026-09.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "later.jsonl").write_bytes(b"".join(lines[NEW : NEW + 5]))
+    logs = more.logs.model_copy(update={"paths": (*more.logs.paths, str(tmp_path / "later.jsonl"))})
+    later = run_as_planned(more.model_copy(update={**given, "logs": logs}), perhaps=None)
+    assert later[0]["status"] == "skipped"
+    assert f"since version {kept[0]['model']['version']} was tried" in later[0]["reason"]
+    loose = run_as_planned(more.model_copy(update={"worth": given["worth"], "logs": logs}), perhaps=None)
+    assert loose[0]["worth"]["train"], "another gate may let it pass"

@@ -23,9 +23,7 @@ REASON = "freshtune.promotion_reason"
 DECIDED_BY = "freshtune.decided_by"
 DECIDED_AT = "freshtune.decided_at"
 SET_ASIDE = "freshtune.set_aside"  # by whom and why a version was; empty once a person wants it again
-TRIED_BY = (
-    "freshtune.tried_by"  # digest of the settings of the run in which a version did not become champion
-)
+TRIED_BY = "freshtune.tried_by"  # the settings, as a digest, by which a version was tried in vain, or waits
 KEPT_OUT = "freshtune.kept_out"  # why the gate did not make a version champion; empty once it does
 WAITING = "freshtune.waiting"  # the flow run that waits for a person's word on it; empty once none does
 PROMOTION = "freshtune.promotion"  # its number, counted over all versions
