@@ -49,7 +49,7 @@ def _read(folder: Path) -> dict[str, Any]:
         return {**record, "run_id": folder.name}
     if is_held(folder / AT_WORK):
         return _told(folder, "running", "It is at work.")
-    return _told(folder, "unfinished", "It was ended before its end; start it again.")
+    return _told(folder, "unfinished", "It was ended before its end; the next start goes on from it.")
 
 
 def _told(folder: Path, status: str, reason: str) -> dict[str, Any]:

@@ -133,9 +133,9 @@ def general_line(summary: RunSummary) -> str:
     return f"general text: {passages}; {general_words(summary.general)}"
 
 
-def general_words(general: Mapping[str, Any]) -> str:
+def general_words(general: Mapping[str, Any], begin: str = "gain over") -> str:
     """Say what a challenger gained over its base on general text, as a whole and by language."""
-    parts = [f"gain over the base {interval(general)}{_fell('all' in general['fell'])}"]
+    parts = [f"{begin} the base {interval(general)}{_fell('all' in general['fell'])}"]
     parts += [
         f"{name} {gain['mean']:+.3f}{_fell(name in general['fell'])}"
         for name, gain in general["languages"].items()

@@ -115,8 +115,17 @@ def _facts(summary: RunSummary) -> list[str]:
     lines += _block(golden_line(summary), "  golden  ", 1)
     lines += _block(comparison_line(summary), "  judge   ", 1)
     lines += _block(earlier_line(summary).partition(": ")[2], "  earlier ", 1)
-    lines += _block(general_words(summary.general) if summary.general else "", "  general ", 1)
+    lines += _block(_general(summary), "  general ", 1)
     return lines + (_block(_merge(summary), "  merge   ", 1) if summary.merge else [])
+
+
+def _general(summary: RunSummary) -> str:
+    """Say what is gained on general text, and, where nothing fell, what loss the gate allows there, if it judges that at all."""
+    if not summary.general:
+        return ""
+    most = summary.settings.get("gate", {}).get("max_general_loss")
+    rule = "" if summary.general["fell"] else f" ({f'allowed: {-most:g}' if most else 'not judged'})"
+    return general_words(summary.general, "over") + rule
 
 
 def _shape(summary: RunSummary) -> str:

@@ -224,10 +224,12 @@ def test_what_may_be_forgotten_is_told_everywhere() -> None:
         )
         assert f"{UNLEARNED}." in told
     assert f"  earlier {FORGOTTEN}\n" in text
-    assert (
-        "  general gain over the base -0.200, interval -0.300 to -0.100; de +0.200; en -0.600 (fell)\n"
-        in text
-    )
+    words = "  general over the base -0.200, interval -0.300 to -0.100; de +0.200; en -0.600"
+    assert f"{words} (fell)\n" in text
+    held = replace(run, general=run.general | {"fell": []})
+    assert f"{words} (not judged)\n" in terminal_summary(held, "r")
+    strict = replace(held, settings={"gate": {"max_general_loss": 0.5}})
+    assert f"{words} (allowed: -0.5)\n" in terminal_summary(strict, "r")
     assert told_gains(run)["champion_on_earlier_rows"] == gain(-0.02, -0.05, 0.01)
     assert told_gains(run)["base_on_general_text"] == gain(-0.2, -0.3, -0.1)
 
