@@ -14,6 +14,9 @@ from tasks.core.operating.guard import basic
 from tasks.core.settings import Settings
 
 HERE = "FRESHTUNE_WORKSPACE"
+SPINS = (
+    1000  # of a thread that waits for another, before it sleeps: while it spins, nothing else has its core
+)
 
 
 def prepare(workspace: Path) -> None:
@@ -50,6 +53,8 @@ def _set(place: Path, home: str) -> None:
     os.environ.update(ours)
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
     logging.getLogger("bitsandbytes").setLevel(
         logging.ERROR
     )  # it offers a kernel from the network at every start
@@ -104,6 +109,5 @@ DEFAULTS = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
-    "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait by spinning take the core from the one they wait for
     "TORCHDYNAMO_DISABLE": "1",  # nothing here is compiled; bitsandbytes would load the compiler, for 1.5 s a process
 }

@@ -17,7 +17,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 ROUNDS, BUSY = 3, (0, 1, 2)
-WAYS = {"libgomp's own": {}, "passive": {"OMP_WAIT_POLICY": "PASSIVE"}}
+WAYS = {
+    "libgomp's own": {},
+    "asleep": {"OMP_WAIT_POLICY": "PASSIVE"},
+    "a little": {"GOMP_SPINCOUNT": "1000"},
+}
 TARGET = ROOT / "tests" / "benchmarks" / f"busy-machine-{time.strftime('%Y-%m-%d')}.json"
 
 
