@@ -7,7 +7,8 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.core.errors import ServiceError
 from tasks.core.receipts import Evaluation
-from tasks.core.registry.client import open_registry
+from tasks.core.registry.client import open_registry, version_page
+from tasks.core.report.markdown_page import summary_markdown
 from tasks.core.report.receipt_texts import receipts_table
 from tasks.core.report.registry_texts import gain_figures, harness_figures
 from tasks.core.report.summary import RunSummary
@@ -15,7 +16,6 @@ from tasks.core.report.sweep_tables import trials_table
 from tasks.core.report.tables import (
     evaluation_table,
     rows_table,
-    summary_markdown,
     told_gains,
 )
 from tasks.journal import Journal
@@ -47,12 +47,13 @@ def send_report(workspace: Path, mlflow_run: str, folder: Path, summary: RunSumm
         summary.cures[warning] = error.cure
 
 
-def show_run(followed: Journal, report: Path, summary: RunSummary) -> None:
-    """Show a run's figures in Prefect, and where its report is."""
+def show_run(followed: Journal, summary: RunSummary, report: Path, curve: Path | None) -> None:
+    """Show a run in Prefect: all of it as one page, with the picture of its loss, and the figures as tables."""
     with only_shown():
-        create_markdown_artifact(
-            key="summary", markdown=summary_markdown(summary), description="How the run ended"
-        )
+        model = summary.model
+        page = version_page(model["name"], model["version"]) if "version" in model else ""
+        whole = summary_markdown(summary, curve=curve, report=report, version_page=page)
+        create_markdown_artifact(key="summary", markdown=whole, description="The run from its verdict on")
         if summary.rows:
             create_table_artifact(key="rows", table=rows_table(summary), description="Where the rows went")
         if summary.sweep:
@@ -68,11 +69,6 @@ def show_run(followed: Journal, report: Path, summary: RunSummary) -> None:
             create_table_artifact(
                 key="receipts", table=receipts_table(made), description="What each step made"
             )
-        create_markdown_artifact(
-            key="report",
-            markdown=_way_to(report, summary.run_id),
-            description="Where the run's report is, on its machine",
-        )
 
 
 def show_question(question: str, evaluations: Iterable[Evaluation]) -> None:
@@ -84,11 +80,3 @@ def show_question(question: str, evaluations: Iterable[Evaluation]) -> None:
             table=evaluation_table({one.who: one.metrics for one in evaluations}),
             description="Held-out figures",
         )
-
-
-def _way_to(report: Path, run_id: str) -> str:
-    """Say how to get to the report: a browser follows no link from a web page to a file."""
-    return (
-        "Open this file on the machine of the run; it may hold text from the logs:\n\n"
-        f"```\n{report}\n```\n\nIn the terminal: `freshtune show {run_id}`\n"
-    )

@@ -112,7 +112,8 @@ def _leave(run: Run, summary: RunSummary) -> None:
     write_whole(folder / "summary.txt", terminal_summary(summary, report))
     run.outcome = {"schema": 1, **summary.to_json(), "run_dir": str(folder), "report": str(folder / REPORT)}
     write_whole(folder / OUTCOME, json.dumps(run.outcome, indent=1))
-    show_run(run.journal, folder / REPORT, summary)
+    curve = folder / FIGURE
+    show_run(run.journal, summary, folder / REPORT, curve if curve.exists() else None)
 
 
 def _curve(run: Run) -> list[dict[str, Any]]:

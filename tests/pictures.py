@@ -1,9 +1,14 @@
-"""Take the pictures of the README: `python tests/pictures.py report .freshtune/runs/RUN/report.html`.
+"""Take the pictures of the documents.
 
-They are of the sample logs, which this project wrote: of other logs none may be shown. `prefect-approval.png` is taken by
-`tests/deployments/test_operating.py`, with `FRESHTUNE_PICTURES=docs/pictures`.
+    python tests/pictures.py report .freshtune/runs/RUN/report.html
+    python tests/pictures.py pages
+
+They are of the sample logs, which this project wrote: of other logs none may be shown.
 """
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -12,13 +17,20 @@ from PIL import Image
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 MOST = 300 * 1024  # bytes: a README is to open at once
+STORY = "tests/deployments/test_operating.py"
+PAGES = (
+    "prefect-run.png",
+    "prefect-approval.png",
+    "prefect-summary.png",
+    "mlflow-version.png",
+)  # that it leaves
 COLOURS = 256  # of a page without photographs, which nobody can tell from all of them
 WINDOW = {"width": 1280, "height": 900}
 
 
 @click.group()
 def pictures() -> None:
-    """Take the pictures of the README."""
+    """Take the pictures of the documents."""
 
 
 @pictures.command()
@@ -29,6 +41,19 @@ def report(page: Path) -> None:
     with opened(page.resolve(), viewport=WINDOW, device_scale_factor=1.5, color_scheme="light") as (seen, _):
         seen.screenshot(path=target)
     make_light(target)
+
+
+@pictures.command()
+def pages() -> None:
+    """Take the pages of Prefect and MLflow, as the tests of the services come to them."""
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", STORY],
+        check=True,
+        cwd=PICTURES.parents[1],
+        env={**os.environ, "FRESHTUNE_PICTURES": str(PICTURES)},
+    )
+    for name in PAGES:
+        make_light(PICTURES / name)
 
 
 def make_light(target: Path) -> None:

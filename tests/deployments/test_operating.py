@@ -198,9 +198,21 @@ def test_the_form_is_filled_in_on_the_page_and_the_alias_moves(house: House, tmp
         page.screenshot(path=pictures / "prefect-approval.png")
         form.get_by_role("button", name="Submit").click()
         house.wait(lambda: house.state(run["id"]) in ENDED)
-        page.goto(f"{house.addresses.mlflow}/#/models/support-assistant")
+        page.goto(f"{house.addresses.prefect}/runs/flow-run/{run['id']}")
+        page.get_by_text("Artifacts", exact=True).click()
+        page.get_by_text("summary", exact=True).click()
+        page.get_by_role("heading", name="Where it is").wait_for()
+        heads = page.locator("h1, h2").all_inner_texts()
+        order = ["Promoted", "Data", "Training", "Evaluation", "Merge", "Where it is"]
+        assert [head for head in heads if head in order] == order
+        assert page.get_by_alt_text("Loss by optimizer step").evaluate("one => one.naturalWidth") > 500
+        page.set_viewport_size({"width": 1400, "height": 1900})
+        page.screenshot(path=pictures / "prefect-summary.png")
+        page.get_by_role("link", name="support-assistant version 1").evaluate("one => one.target = ''")
+        page.get_by_role("link", name="support-assistant version 1").click()
         page.get_by_text("champion").first.wait_for()
-        page.screenshot(path=pictures / "mlflow-model.png")
+        page.set_viewport_size({"width": 1400, "height": 1000})
+        page.screenshot(path=pictures / "mlflow-version.png")
         browser.close()
     assert outside == []
     (run,) = house.runs()

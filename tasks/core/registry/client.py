@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tasks.core.errors import ServiceError
 from tasks.core.operating.addresses import read_addresses
+from tasks.core.registry.connection import without_credentials
 from tasks.core.registry.lineage import CONTENT_KEY
 from tasks.core.registry.runs import Runs
 
@@ -62,6 +64,13 @@ def named_uri(workspace: Path) -> str:
     uri, served = os.environ.get("MLFLOW_TRACKING_URI", ""), read_addresses(workspace)
     ours = served is not None and not served.mlflow_database and uri == served.mlflow
     return "" if ours else uri
+
+
+def version_page(name: str, version: int) -> str:
+    """Give the address of a version's page in the MLflow server that the environment names; empty without one."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    page = f"{without_credentials(uri).rstrip('/')}/#/models/{quote(name, safe='')}/versions/{version}"
+    return page if uri.startswith(("http://", "https://")) else ""
 
 
 def has_registry(workspace: Path) -> bool:

@@ -30,7 +30,7 @@ class Connection:
     def __init__(self, tracking_uri: str, artifact_root: str) -> None:
         self.tracking_uri = tracking_uri
         self.artifact_root = artifact_root
-        self.where = _without_credentials(tracking_uri)
+        self.where = without_credentials(tracking_uri)
         quiet()
         with self._speaking():
             from mlflow import MlflowClient
@@ -80,6 +80,7 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def _without_credentials(uri: str) -> str:
+def without_credentials(uri: str) -> str:
+    """Give an address without the user and the password in it."""
     parts = urlsplit(uri)
     return uri.replace(f"{parts.netloc}", parts.netloc.rpartition("@")[2], 1) if parts.netloc else uri

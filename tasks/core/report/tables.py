@@ -7,7 +7,6 @@ from typing import Any
 
 from tasks.core.receipts import EARLIER
 from tasks.core.report.summary import FATES, RunSummary
-from tasks.core.report.sweep_tables import sweep_line, trials_table
 from tasks.core.report.wording import percent, start_words
 
 WORDS = {
@@ -181,6 +180,15 @@ def start_line(summary: RunSummary) -> str:
     return start_words(summary.start["version"], summary.start) if summary.start else ""
 
 
+def merge_line(summary: RunSummary) -> str:
+    """Say how near the merged model is to the adapter; empty where nothing was merged."""
+    proof = summary.merge
+    if not proof:
+        return ""
+    place = f"into the {proof['merged_into']}" if "merged_into" in proof else f"beside the {proof['beside']}"
+    return f"logits within {proof['max_abs_diff']:.2g}, {percent(proof['greedy_match'], 2)} of tokens agree ({place})"
+
+
 def headline(summary: RunSummary) -> str:
     """Say by how much the held-out loss fell, in one sentence; empty without both figures."""
     base, challenger = summary.metrics.get("base"), summary.metrics.get("challenger")
@@ -226,30 +234,6 @@ def verdict(status: str, reason: str) -> str:
     return f"{WORDS.get(status, status).capitalize()}: {reason}"
 
 
-def summary_markdown(summary: RunSummary) -> str:
-    """Give the run as markdown, without any text from the logs."""
-    parts = [f"# {word_of(summary).capitalize()}", summary.reason]
-    parts += [summary.error["cure"]] if summary.error else []
-    parts += [news_line(summary), headline(summary), model_of(summary)]
-    if summary.rows:
-        parts.append(_markdown(rows_table(summary)))
-    parts += [sentence(f"the training goes on {start_line(summary)}")] if summary.start else []
-    if summary.sweep:
-        parts += [sweep_line(summary), _markdown(trials_table(summary))]
-    if summary.metrics:
-        parts.append(_markdown(evaluation_table(summary.metrics)))
-    if replies_table(summary):
-        parts.append(_markdown(replies_table(summary)))
-    if summary.golden:
-        parts += [f"Golden cases: {golden_line(summary)}.", _markdown(golden_table(summary))]
-    parts += [_markdown(harness_table(summary))] if summary.harness else []
-    parts += [f"Replies: {comparison_line(summary)}."] if summary.comparison else []
-    parts += [f"- The gain over the {who} is {interval(gain)}." for who, gain in summary.gains.items()]
-    parts += [f"- {sentence(line)}" for line in (earlier_line(summary), general_line(summary)) if line]
-    parts += [f"- {warning}" for warning in summary.warnings]
-    return "\n\n".join(filter(None, parts)) + "\n"
-
-
 def word_of(summary: RunSummary) -> str:
     """Say in a word or two how a run ended."""
     return WORDS.get(summary.status, summary.status)
@@ -263,9 +247,3 @@ def model_of(summary: RunSummary) -> str:
     return f"{summary.model['name']} version {summary.model['version']}" + (
         f" ({aliases})" if aliases else ""
     )
-
-
-def _markdown(table: list[dict[str, Any]]) -> str:
-    head = list(table[0])
-    lines = [head, ["---"] * len(head), *([str(row[name]) for name in head] for row in table)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -16,6 +16,7 @@ from tasks.core.report.tables import (
     golden_line,
     headline,
     interval,
+    merge_line,
     model_of,
     news_line,
     plain,
@@ -116,7 +117,7 @@ def _facts(summary: RunSummary) -> list[str]:
     lines += _block(comparison_line(summary), "  judge   ", 1)
     lines += _block(earlier_line(summary).partition(": ")[2], "  earlier ", 1)
     lines += _block(_general(summary), "  general ", 1)
-    return lines + (_block(_merge(summary), "  merge   ", 1) if summary.merge else [])
+    return lines + _block(merge_line(summary), "  merge   ", 1)
 
 
 def _general(summary: RunSummary) -> str:
@@ -151,15 +152,6 @@ def _sum(summary: RunSummary) -> str:
     total, *parts = rows_table(summary)
     shown = [f"{part['count']:,} {part['rows']}" for part in parts if part["count"] or part["rows"] == "kept"]
     return f"{total['count']:,} in = " + " + ".join(shown)
-
-
-def _merge(summary: RunSummary) -> str:
-    proof = summary.merge
-    place = f"into the {proof['merged_into']}" if "merged_into" in proof else f"beside the {proof['beside']}"
-    return (
-        f"logits within {proof['max_abs_diff']:.2g}, {percent(proof['greedy_match'], 2)} of tokens agree "
-        f"({place})"
-    )
 
 
 def _models(summary: RunSummary) -> list[str]:

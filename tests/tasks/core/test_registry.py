@@ -11,7 +11,7 @@ from tiny import packaged
 from tasks.core.errors import ModelError, Refused, ServiceError
 from tasks.core.receipts import Adapter, BaseModel, Decision, MergedModel, TokenRows, ValidExamples
 from tasks.core.registry import packaging
-from tasks.core.registry.client import Registry, open_registry
+from tasks.core.registry.client import Registry, open_registry, version_page
 from tasks.core.registry.lineage import content_key, lineage_tags
 from tasks.core.registry.packaging import (
     FILES,
@@ -128,6 +128,14 @@ def test_a_moved_workspace_takes_its_models_along(tmp_path: Path) -> None:
     after.log_files(other, tmp_path / "file.txt", "model")
     assert source.startswith(f"{tmp_path}/there/")
     assert not (tmp_path / "here").exists()
+
+
+def test_a_version_has_a_page_where_there_is_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:secret@mlflow.example:5000/")
+    assert version_page("support a/b", 3) == "https://mlflow.example:5000/#/models/support%20a%2Fb/versions/3"
+    for nowhere in ("", "sqlite:///mlflow.db"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", nowhere)
+        assert version_page("support", 3) == ""
 
 
 def test_what_mlflow_refuses_is_not_asked_again(registry: Registry) -> None:

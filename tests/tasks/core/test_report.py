@@ -1,5 +1,6 @@
 """The report of a run: page, tables, terminal text and figure."""
 
+import base64
 import itertools
 import json
 import math
@@ -30,6 +31,7 @@ from reported_runs import (
 from tasks.core.page.charts import draw_charts
 from tasks.core.page.rendering import render_page
 from tasks.core.report.figures import loss_curve, smooth
+from tasks.core.report.markdown_page import summary_markdown
 from tasks.core.report.summary import FATES, RunSummary
 from tasks.core.report.sweep_tables import trials_table
 from tasks.core.report.tables import (
@@ -37,7 +39,6 @@ from tasks.core.report.tables import (
     harness_table,
     headline,
     rows_table,
-    summary_markdown,
     told_gains,
 )
 from tasks.core.report.terminal import replies_text, terminal_summary
@@ -651,6 +652,34 @@ def test_the_markdown_holds_no_text_from_the_logs() -> None:
     assert text.startswith("# Promoted\n")
     assert "| in | 1755 |" in text
     assert QUESTION not in text
+
+
+def test_the_markdown_goes_from_the_verdict_to_where_it_all_is(tmp_path: Path) -> None:
+    picture_of = tmp_path / "curve.png"
+    loss_curve([{"step": step, "loss": 4 / step} for step in range(1, 40)], picture_of)
+    page = "http://127.0.0.1:5000/#/models/support-assistant/versions/4"
+    text = summary_markdown(full_run(), curve=picture_of, report=tmp_path / "report.html", version_page=page)
+
+    heads = [line for line in text.splitlines() if line.startswith("#")]
+    assert heads == [
+        "# Promoted",
+        "## Data",
+        "## Training",
+        "## Evaluation",
+        "## Merge",
+        "## Where it is",
+    ]
+    told, picture = text.partition("data:image/png;base64,")[::2]
+    assert base64.b64decode(picture.partition(")")[0]) == picture_of.read_bytes()
+    assert "| expectations on | rows | checks | not met |" in told
+    assert f"[support-assistant version 4 (champion)]({page})" in picture
+    assert f"```\n{tmp_path}/report.html\n```" in picture
+    assert len(text) < 100_000
+
+
+def test_a_run_that_failed_early_has_no_empty_chapters(tmp_path: Path) -> None:
+    text = summary_markdown(failed_run(), report=tmp_path / "report.html")
+    assert [line for line in text.splitlines() if line.startswith("#")] == ["# Failed", "## Where it is"]
 
 
 def test_the_same_metrics_give_the_same_figure(tmp_path: Path) -> None:
