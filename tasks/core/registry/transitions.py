@@ -105,7 +105,7 @@ def promote(
 def roll_back(client: Registry, name: str, *, who: str, why: str) -> Event:
     """Make the version champion that the champion replaced; said again, it leads further back.
 
-    Raises `SettingsError` when there is none.
+    Raises `SettingsError` when there is none, or when it was rejected since.
     """
     champion = client.champion(name)
     target = _before(client, name, champion) if champion else 0
@@ -114,6 +114,7 @@ def roll_back(client: Registry, name: str, *, who: str, why: str) -> Event:
             f"There is no version of {name} to roll back to.",
             cure="Name one with `freshtune promote VERSION`; `freshtune models` lists them.",
         )
+    _insist_on_not_rejected(client, name, target)
     event = promote(
         client,
         name,
@@ -130,6 +131,15 @@ def roll_back(client: Registry, name: str, *, who: str, why: str) -> Event:
     elif PREVIOUS in client.aliases(name):
         client.drop_alias(name, PREVIOUS)
     return event
+
+
+def _insist_on_not_rejected(client: Registry, name: str, version: int) -> None:
+    said = [event for event in history(client, name) if event.version == version]
+    if said and said[-1].kind == REJECTED:
+        raise SettingsError(
+            f"Version {version} of {name}, which the champion replaced, was rejected by {said[-1].who}: {said[-1].why}",
+            cure=f"Name another with `freshtune promote VERSION`, or version {version} all the same; `freshtune models` lists them.",
+        )
 
 
 def reject(client: Registry, name: str, version: int, *, who: str, why: str) -> Event:

@@ -69,6 +69,18 @@ def test_rolling_back_leads_further_back_each_time(registry: Registry, name: str
     assert told(registry, name)[-2:] == [("rolled back", 4, 2, "ann"), ("rolled back", 2, 1, "ann")]
 
 
+def test_nobody_rolls_back_to_what_was_rejected(registry: Registry, name: str) -> None:
+    by_gate(registry, name, 1, 0)
+    by_gate(registry, name, 2, 1)
+    reject(registry, name, 1, who="bob", why="It promises refunds.")
+    with pytest.raises(SettingsError, match=r"Version 1 of .* was rejected by bob: It promises refunds\."):
+        roll_back(registry, name, who="ann", why="Wrong.")
+    assert registry.aliases(name) == {"champion": 2, "previous": 1}
+    promote(registry, name, 1, instead_of=2, who="ann", why="It does not.", by_person=True)
+    roll_back(registry, name, who="ann", why="It does.")
+    assert registry.champion(name).version == 2  # type: ignore[union-attr]
+
+
 def test_rejecting_leaves_the_champion(registry: Registry, name: str) -> None:
     by_gate(registry, name, 1, 0)
     registry.set_alias(name, "challenger", 2)
