@@ -38,6 +38,7 @@ from deployments.telling import telling
 from tasks.core.errors import BelowBar, FreshtuneError, Stopped
 from tasks.core.report.wording import clock
 from tasks.core.settings import Settings
+from tasks.core.starting import start_quickly
 
 
 @click.group(
@@ -209,6 +210,7 @@ for command in (
 
 def main() -> None:
     """Run the command line and exit with the code of what happened."""
+    start_quickly()
     signal.signal(signal.SIGTERM, _stop)
     as_json, given = "--json" in sys.argv, dict[str, str | None]()
     try:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tasks.core.starting import start_quickly
 from tasks.core.store.lifelines import die_with_parent
 
 ROOT = Path(__file__).parents[1]
@@ -67,6 +68,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _serve(descriptor: int) -> None:
+    start_quickly()
     import uvicorn
     from prefect.server.api.server import create_app
 

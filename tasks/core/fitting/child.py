@@ -18,6 +18,7 @@ from tasks.core.errors import FreshtuneError, ModelError, OutOfMemory
 from tasks.core.fitting.plan import ERROR, FACTS, FitPlan, Room, load_plan, room_of
 from tasks.core.model.loading import LoadedBase
 from tasks.core.model.methods import FULL
+from tasks.core.starting import end_quickly
 from tasks.core.store.artifacts import disk_full
 from tasks.core.store.lifelines import die_with_parent
 
@@ -186,4 +187,5 @@ if __name__ == "__main__":
     die_with_parent()
     if os.getppid() == 1:  # the parent died before the kernel was asked
         sys.exit(STOPPED)
+    end_quickly()
     sys.exit(main(Path(sys.argv[1])))

@@ -15,6 +15,7 @@ from typing import Any
 
 from tasks.core.errors import FreshtuneError, SettingsError
 from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
+from tasks.core.starting import start_quickly
 from tasks.core.store.making import Made, machine
 
 GIB = 2**30
@@ -137,6 +138,7 @@ class Forecaster:
 
 def main() -> None:
     """Import, read the question, and answer it."""
+    start_quickly()
     from tasks.core.fitting import memory  # noqa: F401 - while nobody waits for it yet
 
     asked: dict[str, Any] = json.loads(sys.stdin.read())
