@@ -105,7 +105,7 @@ def promote(
 def roll_back(client: Registry, name: str, *, who: str, why: str) -> Event:
     """Make the version champion that the champion replaced; said again, it leads further back.
 
-    Raises `SettingsError` when there is none, or when it was rejected since.
+    What was rejected since is passed over. Raises `SettingsError` when there is none.
     """
     champion = client.champion(name)
     target = _before(client, name, champion) if champion else 0
@@ -114,7 +114,6 @@ def roll_back(client: Registry, name: str, *, who: str, why: str) -> Event:
             f"There is no version of {name} to roll back to.",
             cure="Name one with `freshtune promote VERSION`; `freshtune models` lists them.",
         )
-    _insist_on_not_rejected(client, name, target)
     event = promote(
         client,
         name,
@@ -125,21 +124,8 @@ def roll_back(client: Registry, name: str, *, who: str, why: str) -> Event:
         by_person=True,
         kind=ROLLED_BACK,
     )
-    further = _before(client, name, client.version(name, target))
-    if further:
-        client.set_alias(name, PREVIOUS, further)
-    elif PREVIOUS in client.aliases(name):
-        client.drop_alias(name, PREVIOUS)
+    _name_previous(client, name, client.version(name, target))
     return event
-
-
-def _insist_on_not_rejected(client: Registry, name: str, version: int) -> None:
-    said = [event for event in history(client, name) if event.version == version]
-    if said and said[-1].kind == REJECTED:
-        raise SettingsError(
-            f"Version {version} of {name}, which the champion replaced, was rejected by {said[-1].who}: {said[-1].why}",
-            cure=f"Name another with `freshtune promote VERSION`, or version {version} all the same; `freshtune models` lists them.",
-        )
 
 
 def reject(client: Registry, name: str, version: int, *, who: str, why: str) -> Event:
@@ -160,13 +146,33 @@ def reject(client: Registry, name: str, version: int, *, who: str, why: str) -> 
         _write(client, name, turn, event)
         if client.aliases(name).get(CHALLENGER) == version:
             client.drop_alias(name, CHALLENGER)
+        if client.aliases(name).get(PREVIOUS) == version:
+            _name_previous(client, name, champion)
     return event
 
 
+def _name_previous(client: Registry, name: str, champion: Version | None) -> None:
+    """Let the alias tell where a rollback leads from a champion."""
+    before = _before(client, name, champion)
+    if before:
+        client.set_alias(name, PREVIOUS, before)
+    elif PREVIOUS in client.aliases(name):
+        client.drop_alias(name, PREVIOUS)
+
+
 def _before(client: Registry, name: str, version: Version | None) -> int:
-    """Give the version that `version` replaced when it passed; 0 where that is none, or was deleted."""
-    replaced = int(version.tags.get(REPLACED, "0")) if version else 0
-    return replaced if replaced and client.version(name, replaced) else 0
+    """Give the version that `version` replaced when it passed, or the last before it that nobody rejected since.
+
+    0 where that is none, or was deleted.
+    """
+    last = {event.version: event.kind for event in history(client, name)}
+    passed = {version.version} if version else set()
+    while version and (number := int(version.tags.get(REPLACED, "0"))) not in passed:
+        version = client.version(name, number) if number else None
+        if version and last.get(number) != REJECTED:
+            return number
+        passed.add(number)
+    return 0
 
 
 def _told(client: Registry, name: str) -> dict[int, Event]:

@@ -69,16 +69,27 @@ def test_rolling_back_leads_further_back_each_time(registry: Registry, name: str
     assert told(registry, name)[-2:] == [("rolled back", 4, 2, "ann"), ("rolled back", 2, 1, "ann")]
 
 
-def test_nobody_rolls_back_to_what_was_rejected(registry: Registry, name: str) -> None:
+def test_what_was_rejected_is_passed_over_on_the_way_back(registry: Registry, name: str) -> None:
+    for version in (1, 2, 3):
+        by_gate(registry, name, version, version - 1)
+    reject(registry, name, 2, who="bob", why="It promises refunds.")
+    assert registry.aliases(name) == {"champion": 3, "previous": 1}
+    reject(registry, name, 1, who="bob", why="It does, too.")
+    assert registry.aliases(name) == {"champion": 3}
+    with pytest.raises(SettingsError, match=r"no version of .* to roll back to"):
+        roll_back(registry, name, who="ann", why="Wrong.")
+    promote(registry, name, 1, instead_of=3, who="ann", why="It does not.", by_person=True)
+    by_gate(registry, name, 4, 1)
+    roll_back(registry, name, who="ann", why="Wrong.")
+    assert registry.aliases(name) == {"champion": 1, "previous": 3}
+
+
+def test_versions_that_replaced_each_other_lead_back_to_none(registry: Registry, name: str) -> None:
     by_gate(registry, name, 1, 0)
     by_gate(registry, name, 2, 1)
-    reject(registry, name, 1, who="bob", why="It promises refunds.")
-    with pytest.raises(SettingsError, match=r"Version 1 of .* was rejected by bob: It promises refunds\."):
-        roll_back(registry, name, who="ann", why="Wrong.")
-    assert registry.aliases(name) == {"champion": 2, "previous": 1}
-    promote(registry, name, 1, instead_of=2, who="ann", why="It does not.", by_person=True)
-    roll_back(registry, name, who="ann", why="It does.")
-    assert registry.champion(name).version == 2  # type: ignore[union-attr]
+    promote(registry, name, 1, instead_of=2, who="ann", why="It was better.", by_person=True)
+    reject(registry, name, 2, who="ann", why="It swears.")
+    assert registry.aliases(name) == {"champion": 1}
 
 
 def test_rejecting_leaves_the_champion(registry: Registry, name: str) -> None:
