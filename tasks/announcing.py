@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
@@ -24,6 +25,7 @@ from tasks.lid import only_shown
 # Files of a run's folder without text of the logs, and without paths, which may name people and customers.
 PUBLIC_REPORT, PUBLIC_SETTINGS = "public_report.html", "public_settings.yaml"
 QUALITY, EVALUATION = "quality.json", "evaluation.json"
+EVALUATED = "Held-out figures"
 
 
 def send_report(workspace: Path, mlflow_run: str, folder: Path, summary: RunSummary) -> None:
@@ -54,29 +56,22 @@ def show_run(followed: Journal, summary: RunSummary, report: Path, curve: Path |
         page = version_page(model["name"], model["version"]) if "version" in model else ""
         whole = summary_markdown(summary, curve=curve, report=report, version_page=page)
         create_markdown_artifact(key="summary", markdown=whole, description="The run from its verdict on")
-        if summary.rows:
-            create_table_artifact(key="rows", table=rows_table(summary), description="Where the rows went")
-        if summary.sweep:
-            create_table_artifact(
-                key="trials", table=trials_table(summary), description="What the sweep has tried"
-            )
-        if summary.metrics:
-            create_table_artifact(
-                key="evaluation", table=evaluation_table(summary.metrics), description="Held-out figures"
-            )
-        made = [(step.name, step.part, step.cached, receipt) for step, receipt in followed.made]
-        if made:
-            create_table_artifact(
-                key="receipts", table=receipts_table(made), description="What each step made"
-            )
+    made = [(step.name, step.part, step.cached, receipt) for step, receipt in followed.made]
+    _show_table("rows", rows_table(summary) if summary.rows else [], "Where the rows went")
+    _show_table("trials", trials_table(summary), "What the sweep has tried")
+    _show_table("evaluation", evaluation_table(summary.metrics), EVALUATED)
+    _show_table("receipts", receipts_table(made), "What each step made")
 
 
 def show_question(question: str, evaluations: Iterable[Evaluation]) -> None:
     """Show in Prefect what a run that waits for a word asks, and the figures behind it."""
     with only_shown():
         create_markdown_artifact(key="decision", markdown=question, description="What is to be decided")
-        create_table_artifact(
-            key="evaluation",
-            table=evaluation_table({one.who: one.metrics for one in evaluations}),
-            description="Held-out figures",
-        )
+    _show_table("evaluation", evaluation_table({one.who: one.metrics for one in evaluations}), EVALUATED)
+
+
+def _show_table(key: str, table: list[dict[str, Any]], description: str) -> None:
+    """Show a table that has lines."""
+    with only_shown():
+        if table:
+            create_table_artifact(key=key, table=table, description=description)

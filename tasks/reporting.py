@@ -17,6 +17,7 @@ from tasks.core.errors import FreshtuneError
 from tasks.core.fitting.plan import METRICS
 from tasks.core.page.charts import draw_charts
 from tasks.core.page.rendering import render_page
+from tasks.core.planning.story import TRAINING
 from tasks.core.receipts import Adapter, Receipt, RegisteredModel
 from tasks.core.report.figures import loss_curve
 from tasks.core.report.summary import RunSummary
@@ -113,7 +114,14 @@ def _leave(run: Run, summary: RunSummary) -> None:
     run.outcome = {"schema": 1, **summary.to_json(), "run_dir": str(folder), "report": str(folder / REPORT)}
     write_whole(folder / OUTCOME, json.dumps(run.outcome, indent=1))
     curve = folder / FIGURE
-    show_run(run.journal, summary, folder / REPORT, curve if curve.exists() else None)
+    show_run(run.journal, summary, folder / REPORT, curve if _trained(summary) else None)
+
+
+def _trained(summary: RunSummary) -> bool:
+    """Say whether this run made the adapter that it tells of; one from the store was shown by the run that did."""
+    return any(step["name"] == TRAINING and not step["cached"] for step in summary.steps) and bool(
+        summary.training
+    )
 
 
 def _curve(run: Run) -> list[dict[str, Any]]:

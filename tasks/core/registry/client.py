@@ -67,8 +67,11 @@ def named_uri(workspace: Path) -> str:
 
 
 def version_page(name: str, version: int) -> str:
-    """Give the address of a version's page in the MLflow server that the environment names; empty without one."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    """Give the address of a version's page in the MLflow server that the environment names; empty without one.
+
+    Where people come to it by another address than programs, that is `FRESHTUNE_MLFLOW_PAGES`.
+    """
+    uri = os.environ.get("FRESHTUNE_MLFLOW_PAGES") or os.environ.get("MLFLOW_TRACKING_URI", "")
     page = f"{without_credentials(uri).rstrip('/')}/#/models/{quote(name, safe='')}/versions/{version}"
     return page if uri.startswith(("http://", "https://")) else ""
 

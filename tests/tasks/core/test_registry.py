@@ -133,6 +133,9 @@ def test_a_moved_workspace_takes_its_models_along(tmp_path: Path) -> None:
 def test_a_version_has_a_page_where_there_is_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:secret@mlflow.example:5000/")
     assert version_page("support a/b", 3) == "https://mlflow.example:5000/#/models/support%20a%2Fb/versions/3"
+    monkeypatch.setenv("FRESHTUNE_MLFLOW_PAGES", "http://127.0.0.1:5000")
+    assert version_page("support", 3) == "http://127.0.0.1:5000/#/models/support/versions/3"
+    monkeypatch.delenv("FRESHTUNE_MLFLOW_PAGES")
     for nowhere in ("", "sqlite:///mlflow.db"):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", nowhere)
         assert version_page("support", 3) == ""

@@ -671,7 +671,10 @@ def test_the_markdown_goes_from_the_verdict_to_where_it_all_is(tmp_path: Path) -
     ]
     told, picture = text.partition("data:image/png;base64,")[::2]
     assert base64.b64decode(picture.partition(")")[0]) == picture_of.read_bytes()
-    assert "| expectations on | rows | checks | not met |" in told
+    assert (
+        "| suite | rows | expectations | not met |\n| --- | --- | --- | --- |\n| raw logs | 1730 | 3 | 2 |"
+        in told
+    )
     assert f"[support-assistant version 4 (champion)]({page})" in picture
     assert f"```\n{tmp_path}/report.html\n```" in picture
     assert len(text) < 100_000
