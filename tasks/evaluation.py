@@ -13,6 +13,7 @@ from tasks.core.judging.metrics import summarize
 from tasks.core.judging.reply_figures import reply_figures
 from tasks.core.judging.scoring import SCORES, RowScore, score_rows, write_scores
 from tasks.core.model.as_trained import load_as_trained
+from tasks.core.model.devices import release_memory
 from tasks.core.model.loading import load_tokenizer
 from tasks.core.normalizing.normalization import has_marker
 from tasks.core.privacy.redaction import personal_data_left
@@ -64,6 +65,8 @@ def evaluate_model(
     asked = _chosen(held_out, max(evaluation.generated, evaluation.replies))
     replies = _answers(judged, tokenizer, asked, evaluation)
     results = _results(judged, tokenizer, golden.cases, evaluation)
+    del judged
+    release_memory()  # for the next one's
     quality = _check(who, scores, replies, len(held_out), suite)
 
     write_scores(draft.folder / SCORES, scores)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from tasks.core.errors import ModelError
 from tasks.core.model.devices import compute_dtype, default_device
 from tasks.core.model.packed_weights import PACKED, load_packed
+from tasks.core.starting import look_as_usual
 
 Quantization = Literal["none", "nf4", "int8"]
 FORBIDDEN = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".msgpack", ".h5", ".py")
@@ -131,6 +132,7 @@ def load_base(
     from tasks.core.model.experts import unfuse_experts
     from tasks.core.model.quantizing import hold_unpacked, quantize, quantized_layers
 
+    look_as_usual()
     check_base(folder)
     place = device or default_device()
     compute = compute_dtype(dtype, place)
