@@ -14,9 +14,8 @@ from tasks.core.operating.guard import basic
 from tasks.core.settings import Settings
 
 HERE = "FRESHTUNE_WORKSPACE"
-SPINS = (
-    1000  # of a thread that waits for another, before it sleeps: while it spins, nothing else has its core
-)
+SPINS = 1000
+"""Of a thread that waits for another, before it sleeps; while it spins, nothing else has its core."""
 
 
 def prepare(workspace: Path) -> None:

@@ -40,17 +40,18 @@ def train() -> None:
 
 
 def measure() -> None:
-    """Train both ways beside none, one and two programs that never rest."""
+    """Train each way beside none, one and two programs that never rest."""
     from deployments.bench.machine import machine
 
     found = []
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     for busy in BUSY:
         others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
         try:
             for way, environment in WAYS.items():
                 done = subprocess.run(
                     [sys.executable, "-W", "ignore", __file__, "train"],
-                    env={**os.environ, **environment},
+                    env={**plain, **environment},
                     capture_output=True,
                     text=True,
                     check=True,

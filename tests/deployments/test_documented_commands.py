@@ -1,6 +1,6 @@
-"""Every command that a document shows is run by a test: here, in the order of a user's work, or where `ELSEWHERE` says.
+"""The commands of the documents run, one after the other in the order of a user's work; those of the tutorial have a test of their own.
 
-Those of the tutorial have a test of their own.
+What wants services, a GPU, a base of the user's or another program is stood in for by the module that `ELSEWHERE` names.
 """
 
 import csv
@@ -25,7 +25,7 @@ from small_judge import SmallJudge, small_judge
 DOCS = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {ROOT / "docs" / "tutorial.md"})]
 ORDER = (
     *("doctor", "check", "quarantine", "plan", "run", "sweep", "models", "runs", "show", "ask", "answer"),
-    *("rollback", "promote", "reject", "export", "trace", "clean", "forget"),
+    *("promote", "reject", "rollback", "export", "trace", "clean", "forget"),
 )
 """Commands by their first word, as somebody comes to them who begins with nothing."""
 ELSEWHERE = {
@@ -34,7 +34,7 @@ ELSEWHERE = {
     r"run [a-z0-9-]+ .*model\.base=(?!/models/my-base).*": "tests/deployments/test_recipes.py",
     r"run demo --set 'evaluation\.harness=.*": "tests/tasks/test_harness_evaluation.py",
 }
-"""What wants services, a GPU, a base of the user's, or another program: where that is stood in for."""
+"""By what the rest of a command looks like: where something like it is run."""
 TRAINS = ("run", "sweep")
 REQUESTER = "garsulhil8"
 
