@@ -31,8 +31,7 @@ def plan(settings: Settings, others: tuple[str, ...], as_json: bool) -> None:
     for name in others:
         gib_of(name)
     with closing(Forecaster()) as forecaster:
-        if others or not (settings.workspace / "store" / "adapter_training").exists():
-            forecaster.open()  # nothing is remembered, so that it will be asked
+        forecaster.open()  # it imports for as long as the rest takes, and is perhaps not asked
         from flows.preflight import look_first
         from tasks.core.planning.story import plan_text
 
