@@ -19,20 +19,24 @@ def ours(quantization: Any) -> Recipe:
 
         from tasks.core.fitting.child import adapted
         from tasks.core.fitting.loop import Trainer
-        from tasks.core.fitting.memory import settle
-        from tasks.core.model.devices import free_memory
 
-        plan = _plan(work, quantization, Path(tempfile.mkdtemp(dir=work.scratch)))
-        rows = map_token_rows(Path(plan.tokens))
-        share = largest_share(Path(plan.tokens))
-        plan = settle(plan, share, "cpu", free_memory("cpu")).of(plan)
+        plan = planned(work, quantization)
         _, model = adapted(plan, "cpu")
-        trainer = Trainer(plan, model, rows, Accelerator(cpu=True))
+        trainer = Trainer(plan, model, map_token_rows(Path(plan.tokens)), Accelerator(cpu=True))
         began = time.perf_counter()
         trainer.run(lambda: False)
         return time.perf_counter() - began, model
 
     return train
+
+
+def planned(work: Work, quantization: Any) -> FitPlan:
+    """Plan a training on this CPU, with as much at once as fits."""
+    from tasks.core.fitting.memory import settle
+    from tasks.core.model.devices import free_memory
+
+    plan = _plan(work, quantization, Path(tempfile.mkdtemp(dir=work.scratch)))
+    return settle(plan, largest_share(Path(plan.tokens)), "cpu", free_memory("cpu")).of(plan)
 
 
 def _plan(work: Work, quantization: Any, place: Path) -> FitPlan:
