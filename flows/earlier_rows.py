@@ -39,8 +39,6 @@ def look_back(
     earlier = gather_earlier_rows(
         place, known, data.clean, data.formation, tombstones, evaluation.earlier_rows
     )
-    if not earlier.counts["rows"]:
-        return LookBack(why_not=ABSENT if earlier.counts["forgotten"] else NONE_LEFT)
     scores = score_earlier_rows(
         place,
         earlier,
@@ -51,4 +49,6 @@ def look_back(
         settings.model.without_source(),
         evaluation.batch_tokens,
     )
+    if not earlier.counts["rows"]:
+        return LookBack(why_not=ABSENT if earlier.counts["forgotten"] else NONE_LEFT)
     return LookBack(scores)

@@ -29,13 +29,16 @@ def score_earlier_rows(
     model: ModelSettings,
     batch_tokens: int,
 ) -> EarlierScores:
-    """Score both on every earlier row, quantized as in training, one after the other; the tokenizer is that of `rows`."""
+    """Score both on every earlier row, quantized as in training, one after the other; the tokenizer is that of `rows`.
+
+    Where there are no such rows no model is loaded: a plan knows neither, and the step is one of every story with a champion.
+    """
     place = draft.workspace
     asked = load_token_rows(earlier.folder(place) / HELD_OUT)
     pad_id = load_tokenizer(rows.folder(place) / TOKENIZER).pad_token_id
 
     metrics = {}
-    for who, adapter in (("challenger", challenger), ("champion", champion)):
+    for who, adapter in (("challenger", challenger), ("champion", champion)) if asked else ():
         judged = load_as_trained(base.folder(place), adapter.folder(place), model)
         scores = score_rows(judged, asked, batch_tokens, pad_id)
         metrics[who] = summarize(scores)

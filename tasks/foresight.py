@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, Literal, Protocol
 
 from tasks.core.planning.reasons import Reason, reason_of
-from tasks.core.receipts import CHANGED, OPEN, Receipt, is_foretold
+from tasks.core.receipts import CHANGED, OPEN, Receipt
 from tasks.core.report.wording import spoken
 from tasks.core.store.artifacts import damage, manifest_receipt
 from tasks.core.store.keys import code_digest, digest_modules, versions_of
@@ -26,9 +26,6 @@ Fate = Literal["cached", "run", "perhaps"]
 MOST_READING = 1.5  # seconds, in which artifacts are read whole; a plan is to be there in five
 WEIGHING = "weighing"
 NEW_NAME = "registry.name"  # what is registered under another one is another version
-ONLY_IF = {
-    "earlier_scoring": "earlier"
-}  # the argument by which a story says whether it goes to a step at all
 PERHAPS_NONE = ("readmission",)  # where they give no rows, nothing comes after them
 NEVER_THE_SAME = ("adapter_training", "merging")  # whatever changed, they do not give what they gave before
 
@@ -112,8 +109,6 @@ class Foresight:
             root = (changed or unknown)[0].split(":")[1]
             words = f"{spoken(root)} runs" if changed else f"unless {spoken(root)} gives what it gave before"
             fate: Fate = "run" if changed else "perhaps"
-            if _is_open(values.get(ONLY_IF.get(step.name, ""))):
-                fate, words = "perhaps", "if there are any"
             self._add(step, workspace, values, part, fate, words, because=root)
             return self._like(step, CHANGED if changed else OPEN, root, workspace, values, inputs)
         key = step.key(values)
@@ -213,11 +208,6 @@ class Foresight:
         with self.lock:
             self.receipts.append(receipt)
         return receipt
-
-
-def _is_open(value: Any) -> bool:
-    """Say whether a receipt is only foretold."""
-    return isinstance(value, Receipt) and is_foretold(value.digest)
 
 
 def _texts(value: Any, beginning: str | tuple[str, ...] = "") -> Iterator[str]:
