@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tasks.core.report.suites import gather_suites
 from tasks.core.report.summary import RunSummary
 from tasks.core.report.tables import rows_table
 from tasks.core.report.wording import BREACHES, BREACHES_STOP, SEVERITIES, craft_of, kind_of, percent, spoken
@@ -106,17 +107,8 @@ def news(worth: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def suites(summary: RunSummary) -> list[dict[str, Any]]:
-    """Gather the doors of each suite; an expectation fails as often as it does in all of them together."""
-    found: dict[str, dict[str, Any]] = {}
-    for door in summary.quality:
-        suite = found.setdefault(door["suite"], {"name": spoken(door["suite"]), "doors": [], "checks": {}})
-        suite["doors"].append(door)
-        for check in door["checks"]:
-            key = (check["expectation"], check["column"])
-            line = suite["checks"].setdefault(key, {**check, "failed": 0, "passed": True})
-            line["failed"] += check["failed"]
-            line["passed"] = line["passed"] and check["passed"]
-    return [_suite(suite) for suite in found.values()]
+    """Gather the doors of each suite; what fails is marked by its severity, and the gravest comes first."""
+    return [_marked(suite) for suite in gather_suites(summary.quality)]
 
 
 def severities(summary: RunSummary) -> str:
@@ -151,14 +143,12 @@ def _share(score: Mapping[str, Any], name: str) -> str:
     return percent(score[name]) if known else "–"
 
 
-def _suite(suite: dict[str, Any]) -> dict[str, Any]:
-    """Mark what fails by its severity; the gravest comes first."""
-    checks = sorted(suite["checks"].values(), key=_gravity)
+def _marked(suite: dict[str, Any]) -> dict[str, Any]:
+    checks = sorted(suite["checks"], key=_gravity)
     broken = [check for check in checks if not check["passed"]]
     marked = [{**check, "mark": "pass" if check["passed"] else _mark(check)} for check in checks]
-    rows = sum(door["rows"] for door in suite["doors"])
     worst = _mark(broken[0]) if broken else "pass"
-    return {**suite, "checks": marked, "broken": len(broken), "mark": worst, "rows": rows}
+    return {**suite, "checks": marked, "broken": len(broken), "mark": worst}
 
 
 def _gravity(check: Mapping[str, Any]) -> tuple[bool, int]:

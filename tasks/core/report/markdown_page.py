@@ -1,10 +1,11 @@
 """The run on one page of markdown, in the order in which one reads it: Prefect shows artifacts in no order of their own."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tasks.core.report.suites import gather_suites
 from tasks.core.report.summary import RunSummary
 from tasks.core.report.sweep_tables import sweep_line, trials_table
 from tasks.core.report.tables import (
@@ -26,7 +27,7 @@ from tasks.core.report.tables import (
     start_line,
     word_of,
 )
-from tasks.core.report.wording import clock, counted, spoken
+from tasks.core.report.wording import clock, counted
 
 PREDICTIONS = "predictions"  # the suite on what models say; the evaluation tells of each
 
@@ -40,47 +41,48 @@ def summary_markdown(
     the registered version.
     """
     chapters = {
-        "": [*_verdict(summary), *_listed(summary.warnings)],
         "Data": _data(summary),
         "Training": _training(summary, curve),
         "Evaluation": _evaluation(summary),
         "Merge": [sentence(merge_line(summary))],
         "Where it is": _places(summary, report, version_page),
     }
-    told = {name: [part for part in parts if part] for name, parts in chapters.items()}
-    return (
-        "\n\n".join(
-            part
-            for name, parts in told.items()
-            if parts
-            for part in [*([f"## {name}"] if name else []), *parts]
-        )
-        + "\n"
-    )
+    told = _verdict(summary)
+    for name, parts in chapters.items():
+        said = [part for part in parts if part]
+        told += [f"## {name}", *said] if said else []
+    return "\n\n".join(told) + "\n"
 
 
 def _verdict(summary: RunSummary) -> list[str]:
     cure = summary.error["cure"] if summary.error else ""
-    return [f"# {word_of(summary).capitalize()}", summary.reason, cure, headline(summary)]
+    parts = (
+        f"# {word_of(summary).capitalize()}",
+        summary.reason,
+        cure,
+        headline(summary),
+        _listed(summary.warnings),
+    )
+    return [part for part in parts if part]
 
 
 def _data(summary: RunSummary) -> list[str]:
     if not summary.rows:
         return []
-    return [news_line(summary), _markdown(rows_table(summary)), _markdown(_doors_table(summary))]
+    return [news_line(summary), _markdown(rows_table(summary)), _markdown(_suites_table(summary))]
 
 
-def _doors_table(summary: RunSummary) -> list[dict[str, Any]]:
-    """Give what the expectations said of the rows, suite by suite; one fails that fails in any part of them."""
-    table = []
-    for suite in dict.fromkeys(door["suite"] for door in summary.quality if door["suite"] != PREDICTIONS):
-        doors = [door for door in summary.quality if door["suite"] == suite]
-        checks = [check for door in doors for check in door["checks"]]
-        told = {(check["expectation"], check["column"]) for check in checks}
-        failed = {(check["expectation"], check["column"]) for check in checks if not check["passed"]}
-        line = {"suite": spoken(suite), "rows": sum(door["rows"] for door in doors)}
-        table.append({**line, "expectations": len(told), "not met": len(failed)})
-    return table
+def _suites_table(summary: RunSummary) -> list[dict[str, Any]]:
+    """Give what the expectations said of the rows, suite by suite."""
+    return [
+        {
+            "suite": suite["name"],
+            "rows": suite["rows"],
+            "expectations": len(suite["checks"]),
+            "not met": sum(not check["passed"] for check in suite["checks"]),
+        }
+        for suite in gather_suites(door for door in summary.quality if door["suite"] != PREDICTIONS)
+    ]
 
 
 def _training(summary: RunSummary, curve: Path | None) -> list[str]:
@@ -111,7 +113,7 @@ def _evaluation(summary: RunSummary) -> list[str]:
         _markdown(golden_table(summary)),
         _markdown(harness_table(summary)),
         *judged,
-        *_listed([*gains, *others]),
+        _listed([*gains, *others]),
     ]
 
 
@@ -128,11 +130,11 @@ def _places(summary: RunSummary, report: Path | None, version_page: str) -> list
     return told
 
 
-def _listed(lines: Iterable[str]) -> list[str]:
-    return ["\n".join(f"- {line}" for line in lines)]
+def _listed(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
-def _markdown(table: list[Mapping[str, Any]] | list[dict[str, Any]]) -> str:
+def _markdown(table: Sequence[Mapping[str, Any]]) -> str:
     """Write a table; nothing for one without lines."""
     if not table:
         return ""
