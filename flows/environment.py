@@ -15,7 +15,7 @@ from tasks.core.settings import Settings
 
 HERE = "FRESHTUNE_WORKSPACE"
 SPINS = 1000
-"""Of a thread that waits for another, before it sleeps; while it spins, nothing else has its core."""
+"""Spins of a thread that waits for another, before it sleeps; while it spins, nothing else has its core."""
 
 
 def prepare(workspace: Path) -> None:

@@ -167,11 +167,11 @@ def _before(client: Registry, name: str, version: Version | None) -> int:
     """
     last = {event.version: event.kind for event in history(client, name)}
     passed = {version.version} if version else set()
-    while version and (number := int(version.tags.get(REPLACED, "0"))) not in passed:
-        version = client.version(name, number) if number else None
-        if version and last.get(number) != REJECTED:
-            return number
-        passed.add(number)
+    while version and (replaced := int(version.tags.get(REPLACED, "0"))) not in passed:
+        version = client.version(name, replaced) if replaced else None
+        if version and last.get(replaced) != REJECTED:
+            return replaced
+        passed.add(replaced)
     return 0
 
 
