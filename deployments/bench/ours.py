@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +12,30 @@ from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
 from tasks.core.tokens.storing import TokenRow, largest_share, map_token_rows, save_token_rows
 
 
-def ours(quantization: Any) -> Recipe:
-    """Give our way, with the base held as told."""
+def ours(quantization: Any, change: Callable[[Any], None] | None = None) -> Recipe:
+    """Give our way, with the base held as told, and the model changed before it is trained, if it is to be."""
 
     def train(work: Work) -> Timed:
         from accelerate import Accelerator
 
         from tasks.core.fitting.child import adapted
         from tasks.core.fitting.loop import Trainer
+        from tasks.core.fitting.memory import settle
+        from tasks.core.model.devices import free_memory
 
-        plan = planned(work, quantization)
+        plan = _plan(work, quantization, Path(tempfile.mkdtemp(dir=work.scratch)))
+        rows = map_token_rows(Path(plan.tokens))
+        share = largest_share(Path(plan.tokens))
+        plan = settle(plan, share, "cpu", free_memory("cpu")).of(plan)
         _, model = adapted(plan, "cpu")
-        trainer = Trainer(plan, model, map_token_rows(Path(plan.tokens)), Accelerator(cpu=True))
+        if change:
+            change(model)
+        trainer = Trainer(plan, model, rows, Accelerator(cpu=True))
         began = time.perf_counter()
         trainer.run(lambda: False)
         return time.perf_counter() - began, model
 
     return train
-
-
-def planned(work: Work, quantization: Any) -> FitPlan:
-    """Plan a training on this CPU, with as much at once as fits."""
-    from tasks.core.fitting.memory import settle
-    from tasks.core.model.devices import free_memory
-
-    plan = _plan(work, quantization, Path(tempfile.mkdtemp(dir=work.scratch)))
-    return settle(plan, largest_share(Path(plan.tokens)), "cpu", free_memory("cpu")).of(plan)
 
 
 def _plan(work: Work, quantization: Any, place: Path) -> FitPlan:
