@@ -99,6 +99,12 @@ def plain_environment() -> dict[str, str]:
 
 def small_arguments(*logs: Path) -> list[str]:
     """Give the command-line arguments of the same small journey."""
+    given = [part for path in logs for part in ("--logs", str(path))]
+    return ["run", "demo", "--json", *given, *small_sets()]
+
+
+def small_sets() -> list[str]:
+    """Give the arguments that make a journey small."""
     sets = [
         f"model.base={BASE}",
         "tokens.max_length=384",
@@ -113,8 +119,7 @@ def small_arguments(*logs: Path) -> list[str]:
         "evaluation.max_new_tokens=12",
         "evaluation.merge_rows=4",
     ]
-    given = [part for path in logs for part in ("--logs", str(path))]
-    return ["run", "demo", "--json", *given, *(part for one in sets for part in ("--set", one))]
+    return [part for one in sets for part in ("--set", one)]
 
 
 def outcome_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

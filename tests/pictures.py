@@ -18,12 +18,8 @@ from PIL import Image
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 MOST = 300 * 1024  # bytes: a README is to open at once
 STORY = "tests/deployments/test_operating.py"
-PAGES = (
-    "prefect-run.png",
-    "prefect-approval.png",
-    "prefect-summary.png",
-    "mlflow-version.png",
-)  # that it leaves
+PAGES = ("prefect-run.png", "prefect-approval.png", "prefect-summary.png", "mlflow-version.png")
+"""What it leaves."""
 COLOURS = 256  # of a page without photographs, which nobody can tell from all of them
 WINDOW = {"width": 1280, "height": 900}
 

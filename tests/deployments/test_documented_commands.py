@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from journeys import BASE, ROOT, SAMPLE, plain_environment, small_arguments
+from documents import shown_commands
+from journeys import BASE, ROOT, SAMPLE, plain_environment, small_sets
 from miniatures import small_log
 from pyarrow import parquet
 from small_judge import SmallJudge, small_judge
@@ -40,19 +41,14 @@ REQUESTER = "garsulhil8"
 
 
 def commands() -> list[str]:
-    """Give what the documents tell to type, each once, without the program's place."""
-    found: dict[str, None] = {}
-    for path in DOCS:
-        for block in re.findall(
-            r"^```sh\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-        ):
-            for line in block.splitlines():
-                shown = re.match(r"(?:\.venv/bin/)?freshtune (.*)", line)
-                if shown:
-                    found[shown[1].partition(" #")[0].strip()] = None
-    return sorted(
-        found, key=lambda one: ORDER.index(word) if (word := one.split()[0]) in ORDER else len(ORDER)
-    )
+    """Give what the documents tell to type, each once, as somebody comes to it."""
+    found = [one for path in DOCS for one in shown_commands(path.read_text(encoding="utf-8"))]
+    return sorted(dict.fromkeys(found), key=_turn)
+
+
+def _turn(command: str) -> int:
+    word = command.split(maxsplit=1)[0]
+    return ORDER.index(word) if word in ORDER else len(ORDER)
 
 
 HERE = [one for one in commands() if not any(re.fullmatch(how, one) for how in ELSEWHERE)]
@@ -84,11 +80,10 @@ class Desk:
     def smaller(self, words: list[str]) -> list[str]:
         if words[0] not in TRAINS:
             return []
-        sets = [one for one in small_arguments() if one not in {"run", "demo", "--json"}]
         logs = [] if "--logs" in words else ["--logs", "tickets.jsonl"]
         trials = ["--trials", "1"] if words[0] == "sweep" else []
         judged = ["--set", "judge.pairs=2"] if "judge.model=my-judge" in words else []
-        return [*sets, *logs, *trials, *judged]
+        return [*small_sets(), *logs, *trials, *judged]
 
     def mend(self) -> None:
         """Mend the exported rows, as the documents ask."""

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 from browsers import CHROMIUM
-from journeys import freshtune, outcome_of, small_arguments, small_logs
+from journeys import freshtune, outcome_of, small_logs, small_sets
 from mlflow_server import free_port
 
 from tasks.core.operating.addresses import Addresses, read_addresses, services_folder
@@ -104,10 +104,8 @@ def house(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     try:
         told = made.command("up", *ports)
         assert told["status"] == "up"
-        _, _, _, *settings = small_arguments()
-        sets = [one for one in settings if one != "--json"]
         told = made.command(
-            "deploy", "demo", "--logs", f"{made.logs}/*.jsonl", *sets, "--set", "gate.mode=ask"
+            "deploy", "demo", "--logs", f"{made.logs}/*.jsonl", *small_sets(), "--set", "gate.mode=ask"
         )
         assert [one["name"] for one in told["deployments"]] == [
             f"{flow}/support-assistant" for flow in ("check", "promote", "retrain", "rollback", "sweep")
@@ -206,13 +204,14 @@ def test_the_form_is_filled_in_on_the_page_and_the_alias_moves(house: House, tmp
         order = ["Promoted", "Data", "Training", "Evaluation", "Merge", "Where it is"]
         assert [head for head in heads if head in order] == order
         assert page.get_by_alt_text("Loss by optimizer step").evaluate("one => one.naturalWidth") > 500
-        page.set_viewport_size({"width": 1400, "height": 1900})
+        page.set_viewport_size({"width": 1400, "height": 2200})
         page.screenshot(path=pictures / "prefect-summary.png")
-        page.get_by_role("link", name="support-assistant version 1").evaluate("one => one.target = ''")
-        page.get_by_role("link", name="support-assistant version 1").click()
-        page.get_by_text("champion").first.wait_for()
-        page.set_viewport_size({"width": 1400, "height": 1000})
-        page.screenshot(path=pictures / "mlflow-version.png")
+        with page.expect_popup() as opened:
+            page.get_by_role("link", name="support-assistant version 1").click()
+        version = opened.value
+        version.get_by_text("champion").first.wait_for()
+        version.set_viewport_size({"width": 1400, "height": 1000})
+        version.screenshot(path=pictures / "mlflow-version.png")
         browser.close()
     assert outside == []
     (run,) = house.runs()

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from documents import shown_commands
 from journeys import ROOT, SAMPLE, plain_environment
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
@@ -17,18 +18,13 @@ STEPS = {
 }
 
 
-def commands_of(step: int) -> list[str]:
-    """Give what a step tells to type, without the program's place."""
-    return re.findall(r"^\.venv/bin/freshtune (.*)$", STEPS[step], re.MULTILINE)
-
-
 @pytest.mark.journey
 def test_the_commands_of_the_tutorial_do_what_it_says(fresh_workspace: Path, tmp_path: Path) -> None:
     lines = (SAMPLE / "2026-07.jsonl").read_bytes().splitlines(keepends=True)[:170]
     (tmp_path / "tickets.jsonl").write_bytes(b"".join(lines))
 
     said = {}
-    for command in [one for step in range(2, 7) for one in commands_of(step)]:
+    for command in [one for step in range(2, 7) for one in shown_commands(STEPS[step])]:
         said[command] = subprocess.run(
             [sys.executable, "-m", "deployments.cli", *shlex.split(command)],
             cwd=tmp_path,
