@@ -51,8 +51,9 @@ def _run(
 ) -> dict[str, Any]:
     followed = Journal(on_step=on_step)
     token = JOURNAL.set(followed)
+    early = Thread(target=load_early, daemon=True)
     if is_own_server(os.environ.get(ADDRESS, "")) and story is not answer_file:
-        Thread(target=load_early, daemon=True).start()  # the server's start leaves a core idle for seconds
+        early.start()  # the server's start leaves a core idle for seconds
     try:
         if away := _prefect_away():
             raise full_disk(settings.workspace) or away
@@ -70,6 +71,8 @@ def _run(
         raise cause from error
     finally:
         JOURNAL.reset(token)
+        if early.is_alive():
+            early.join()  # a library cannot be imported while the process ends, and says so in many lines
     return outcome
 
 

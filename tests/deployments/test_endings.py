@@ -1,7 +1,9 @@
 """How a command ends: one JSON object, the exit code of what is so now, and no second traceback."""
 
 import json
+import time
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -122,6 +124,31 @@ def test_a_prefect_that_went_away_is_not_a_bug_and_a_bug_is(
     monkeypatch.setattr(running, "retrain", fail)
     with pytest.raises(kind):
         running.run_retrain(Settings(workspace=tmp_path), lambda _step: None)
+
+
+def test_a_run_that_fails_at_once_leaves_nothing_loading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import running
+
+    loaded, failed = Event(), Event()
+
+    def load() -> None:
+        failed.wait(10)
+        time.sleep(0.2)
+        loaded.set()
+
+    def fail(*_: Any, **__: Any) -> None:
+        failed.set()
+        raise SettingsError("No such file.", cure="Give one.")
+
+    monkeypatch.setattr(running, "is_own_server", lambda _address: True)
+    monkeypatch.setattr(running, "_prefect_away", lambda: None)
+    monkeypatch.setattr(running, "load_early", load)
+    monkeypatch.setattr(running, "retrain", fail)
+    with pytest.raises(SettingsError):
+        running.run_retrain(Settings(workspace=tmp_path), lambda _step: None)
+    assert loaded.is_set(), "as its process ends no library can be imported"
 
 
 def test_what_a_run_depends_on_is_settled_before_any_key_is_made(
