@@ -1,7 +1,9 @@
 """Planning: the story of a run is gone through without doing any of it, to say what it would do, why, and what it would take."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar
 
 from flows.recorded_runs import settled
@@ -11,35 +13,64 @@ from tasks.core.planning.costs import Work, add_up
 from tasks.core.planning.memory_forecast import Forecaster, remembered
 from tasks.core.planning.rates import Rate, rate_of
 from tasks.core.planning.story import TRAINING, count_steps, free_space, headline, rows_of
-from tasks.core.receipts import BaseModel, ChosenRows, Receipt, TokenRows, ValidExamples, Worth, is_foretold
+from tasks.core.receipts import (
+    BaseModel,
+    ChosenRows,
+    Decision,
+    Receipt,
+    TokenRows,
+    ValidExamples,
+    Worth,
+    is_foretold,
+)
 from tasks.core.registry.client import has_registry
 from tasks.core.report.wording import counted
 from tasks.core.settings import Settings
+from tasks.core.store.shadows import shadow_of
 from tasks.core.tokens.storing import TRAIN, largest_share, longest_row
 from tasks.effort import trained_tokens
 from tasks.foresight import Foresight, foresight
-from tasks.journal import JOURNAL, Journal
+from tasks.foretelling import is_data
+from tasks.journal import JOURNAL, Journal, StepRun
 
 TOLD = ("name", "part", "fate", "why", "effort", "because")  # of each step
 R = TypeVar("R", bound=Receipt)
 
 
 def plan_run(
-    settings: Settings, others: Iterable[str] = (), forecaster: Forecaster | None = None
+    settings: Settings,
+    others: Iterable[str] = (),
+    forecaster: Forecaster | None = None,
+    *,
+    exact: bool = False,
+    on_step: Callable[[StepRun], None] | None = None,
 ) -> dict[str, Any]:
     """Say what `retrain` would do with these settings now; it changes nothing.
 
-    Memory is foreseen for this machine and for the GPUs named in `others`, where something is to be trained. Raises what a
-    run would raise before its first step: of settings, logs that are not there, a base that cannot be one.
+    If it shall be `exact`, the steps of the data that would run, and the gate's, are done aside, and `on_step` is told of them. Memory is foreseen
+    for this machine and for the GPUs named in `others`, where something is to be trained. Raises what a run would raise before
+    its first step: of settings, logs that are not there, a base that cannot be one; an exact plan raises what one of these
+    steps would, too.
     """
-    here = settled(settings)
-    token = JOURNAL.set(followed := Journal())
-    try:
-        with foresight(has_registry=has_registry(here.workspace)) as found:
-            go_through(here)
-    finally:
-        JOURNAL.reset(token)
-    return _told(found, followed, settings, _memory(found, settings, others, forecaster))
+    with _place(settings.workspace, exact=exact) as place:
+        here = settled(settings.model_copy(update={"workspace": place}))
+        token = JOURNAL.set(followed := Journal(on_step=on_step))
+        try:
+            with foresight(has_registry=has_registry(place), exact=exact) as found:
+                go_through(here)
+        finally:
+            JOURNAL.reset(token)
+        return _told(found, followed, here, _memory(found, here, others, forecaster))
+
+
+@contextmanager
+def _place(workspace: Path, *, exact: bool) -> Iterator[Path]:
+    """Give the workspace to look at, or one in which steps can be done without a trace."""
+    if exact:
+        with shadow_of(workspace) as shadow:
+            yield shadow
+    else:
+        yield workspace
 
 
 def _told(
@@ -70,7 +101,7 @@ def _told(
         },
         "memory": memory,
         "disk": {"needed": cost.size, "free": free_space(settings.workspace)},
-        "notes": [*followed.notes, *_unread(found)],
+        "notes": [*followed.notes, *_unread(found), *_only_foretold(found), *_verdict(found)],
         "warnings": followed.warnings,
         "parts": parts,
     }
@@ -80,6 +111,22 @@ def _unread(found: Foresight) -> list[str]:
     if not found.by_size:
         return []
     return [f"{counted(found.by_size, 'artifact')} of the store were only measured; a run reads them."]
+
+
+def _only_foretold(found: Foresight) -> list[str]:
+    if not any(is_data(one) and is_foretold(one.digest) for one in found.receipts):
+        return []
+    return ["What the steps of the data would give is foretold; `--exact` does them aside, and knows."]
+
+
+def _verdict(found: Foresight) -> list[str]:
+    """Say what the gate would decide anew, where an exact plan has asked it."""
+    decision = _first(found, Decision)
+    asked = any(one.name == "gating" and one.fate == "run" for one in found.steps)
+    known = decision is not None and not is_foretold(decision.digest)
+    return (
+        [f"The gate would say: {decision.outcome}. {decision.reason}"] if decision and asked and known else []
+    )
 
 
 def _rows(found: Foresight) -> dict[str, Any]:

@@ -30,13 +30,20 @@ def effort_of(step: str, workspace: Path, values: Values) -> float:
 
 def trained_tokens(rows: TokenRows, training: TrainingSettings) -> float:
     """Foretell how many tokens a training goes over, in all of its passes."""
-    taught, one_pass = rows.counts.get("train", 0), rows.counts.get("tokens", 0)
-    whole = training.epochs * one_pass
-    if not training.max_steps:
-        return whole
-    mean = one_pass / max(taught, 1)
+    whole = training.epochs * rows.counts.get("tokens", 0)
+    return min(whole, _until_last_step(rows, training)) if training.max_steps else whole
+
+
+def ends_by_steps(rows: TokenRows, training: TrainingSettings) -> bool:
+    """Foretell whether a training's most steps end it before its passes do."""
+    whole = training.epochs * rows.counts.get("tokens", 0)
+    return bool(training.max_steps) and _until_last_step(rows, training) < whole
+
+
+def _until_last_step(rows: TokenRows, training: TrainingSettings) -> float:
+    mean = rows.counts.get("tokens", 0) / max(rows.counts.get("train", 0), 1)
     batch = training.batch_rows * mean if training.batch_rows else training.batch_tokens
-    return min(whole, training.max_steps * batch * training.accumulation)
+    return training.max_steps * batch * training.accumulation
 
 
 def weights_of(folder: Path) -> int:

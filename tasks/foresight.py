@@ -1,11 +1,12 @@
 """Foresight: what the steps of a run would do here and now, found out without doing anything.
 
 The flow itself is gone through; each step looks for its artifact in place of running. What a step that would run gives
-is not known, and neither is anything that is made from it, but what it will be like is: see `tasks.foretelling`.
+is not known, and neither is anything that is made from it, but what it will be like is: see `tasks.foretelling`. To know
+exactly, the steps of the data, and the gate's, are done all the same, in a workspace that nobody sees.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -13,21 +14,43 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Protocol
 
+from tasks.core.errors import FreshtuneError
 from tasks.core.planning.reasons import Reason, reason_of
-from tasks.core.receipts import CHANGED, OPEN, Receipt
+from tasks.core.receipts import CHANGED, OPEN, Receipt, Record
 from tasks.core.report.wording import spoken
 from tasks.core.store.artifacts import damage, manifest_receipt
 from tasks.core.store.keys import code_digest, digest_modules, versions_of
 from tasks.core.store.making import Made, known_code, past
-from tasks.effort import effort_of
-from tasks.foretelling import foretell, told_receipts
+from tasks.effort import effort_of, ends_by_steps
+from tasks.foretelling import foretell, is_data, told_receipts
 
 Fate = Literal["cached", "run", "perhaps"]
 MOST_READING = 1.5  # seconds, in which artifacts are read whole; a plan is to be there in five
 WEIGHING = "weighing"
 NEW_NAME = "registry.name"  # what is registered under another one is another version
 PERHAPS_NONE = ("readmission",)  # where they give no rows, nothing comes after them
-NEVER_THE_SAME = ("adapter_training", "merging")  # whatever changed, they do not give what they gave before
+OF_NO_WEIGHT = frozenset(
+    f"training.{name}"
+    for name in (
+        "validation_steps",
+        "patience",
+        "micro_tokens",
+        "gradient_checkpointing",
+        "processes",
+        "sharding",
+    )
+)
+"""Settings by which a training may well give the very same weights."""
+ASIDE = ("gating",)  # steps that an exact plan does beside those of the data: they only compute
+OF_ONE_MODEL = (
+    "evaluation",
+    "harness_evaluation",
+    "reply_comparison",
+    "merging",
+    "earlier_scoring",
+    "gating",
+)
+"""Steps that look at a model: what they give anew may well lead to what was decided of it before."""
 
 
 class Identity(Protocol):
@@ -78,15 +101,19 @@ class ForeseenStep:
 
 @dataclass
 class Foresight:
-    """The steps of a run as they would go, in order."""
+    """The steps of a run as they would go, in order.
+
+    If it is `exact`, the steps of the data that would run, and the gate's, are done in the workspace that they are given: a shadow.
+    """
 
     has_registry: bool
+    exact: bool = False
     steps: list[ForeseenStep] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     made: dict[str, list[Made]] = field(default_factory=dict)
     serial: int = 0
-    is_open: bool = False
-    """Whether anything is trained at all is not weighed yet: all that comes after it does so perhaps."""
+    open_since: tuple[str, str] | None = None
+    """From which step on it is open whether anything comes at all, as why and that step's name: all that comes does so perhaps."""
     by_size: int = 0
     """Artifacts whose files were only measured."""
     reading: float = 0.0
@@ -100,21 +127,31 @@ class Foresight:
                 self.made[step] = list(past(workspace, step))
             return self.made[step]
 
-    def look_at(self, step: Identity, workspace: Path, values: Mapping[str, Any], part: str) -> Receipt:
-        """Say what a step would do, and give its receipt, or one that is like it."""
+    def look_at(
+        self,
+        step: Identity,
+        workspace: Path,
+        values: Mapping[str, Any],
+        part: str,
+        make: Callable[[], Receipt],
+    ) -> Receipt:
+        """Say what a step would do, and give its receipt, or one that is like it; `make` does the step."""
         inputs = step.inputs(values)
         unknown = sorted(set(_texts(inputs, (CHANGED, OPEN))))
         if unknown:
             changed = [one for one in unknown if one.startswith(CHANGED)]
-            root = (changed or unknown)[0].split(":")[1]
-            words = f"{spoken(root)} runs" if changed else f"unless {spoken(root)} gives what it gave before"
+            root = _root((changed or unknown)[0])
+            words = f"{spoken(root)} runs" if changed else _unless(root)
             fate: Fate = "run" if changed else "perhaps"
             self._add(step, workspace, values, part, fate, words, because=root)
-            return self._like(step, CHANGED if changed else OPEN, root, workspace, values, inputs)
+            is_new = any(_root(one) not in OF_ONE_MODEL for one in changed)
+            return self._like(step, CHANGED if is_new else OPEN, root, workspace, values, inputs)
         key = step.key(values)
         folder = workspace / "store" / step.name / key
         stored = manifest_receipt(folder)
         problem = self._problem(step, workspace, values, folder) if stored else None
+        if problem and self.exact:
+            folder.unlink()  # a shadow's link: nothing is made from what is damaged
         if stored and not problem:
             self._add(step, workspace, values, part, "cached", "")
             return self._keep(step.kind.model_validate(stored))
@@ -122,15 +159,18 @@ class Foresight:
         reason = problem or (Reason("artifact", "its artifact is gone") if known else None)
         reason = reason or self._reason(step, workspace, inputs)
         self._add(step, workspace, values, part, "run", reason.words)
+        aside = self.exact and (is_data(step.kind) or step.name in ASIDE)
+        if aside and _are_here(workspace, values.values()):
+            return self._keep(_done(step, make))
         if known and reason.kind == "artifact":
             return self._keep(step.kind.model_validate(known))
-        same = (
-            reason.kind in {"setting", "code", "version"}
-            and step.name not in NEVER_THE_SAME
-            and NEW_NAME not in reason.every
-        )
-        same = same or step.name in PERHAPS_NONE
-        return self._like(step, OPEN if same else CHANGED, step.name, workspace, values, inputs)
+        mark = OPEN if _may_give_the_same(step.name, reason, values) else CHANGED
+        return self._like(step, mark, step.name, workspace, values, inputs)
+
+    def asked(self, given: Any) -> None:
+        """Leave open what comes after a question that is asked of something open: the answer may be another one."""
+        for one in _texts(given, OPEN):
+            self.open_since = self.open_since or (_unless(_root(one)), _root(one))
 
     def _told(self, workspace: Path) -> dict[str, dict[str, Any]]:
         """Give what runs told of artifacts; read once."""
@@ -175,7 +215,8 @@ class Foresight:
         with self.lock:
             self.serial += 1
             digest = f"{mark}{root}:{self.serial}"
-        self.is_open = self.is_open or step.name == WEIGHING
+        if step.name == WEIGHING:
+            self.open_since = self.open_since or ("if it is worth a training", WEIGHING)
         return self._keep(foretell(step.kind, step.name, digest, workspace, values, inputs, self.past))
 
     def _reason(self, step: Identity, workspace: Path, inputs: Mapping[str, Any]) -> Reason:
@@ -198,8 +239,8 @@ class Foresight:
         *,
         because: str = "",
     ) -> None:
-        if self.is_open:
-            fate, why, because = "perhaps", "if it is worth a training", WEIGHING
+        if self.open_since:
+            fate, (why, because) = "perhaps", self.open_since
         effort, inputs = effort_of(step.name, workspace, values), step.inputs(values)
         with self.lock:
             self.steps.append(ForeseenStep(step.name, part, fate, why, effort, because, inputs))
@@ -208,6 +249,50 @@ class Foresight:
         with self.lock:
             self.receipts.append(receipt)
         return receipt
+
+
+def _may_give_the_same(step: str, reason: Reason, values: Mapping[str, Any]) -> bool:
+    """Say whether a step that runs for this reason may well give what it gave before."""
+    if step in PERHAPS_NONE or reason.kind in {"code", "version"}:
+        return True
+    if reason.kind != "setting" or NEW_NAME in reason.settings:
+        return False
+    if step == "adapter_training":
+        ended_early = ends_by_steps(values["rows"], values["training"])
+        idle = "training.epochs" if ended_early else "training.max_steps"
+        return reason.settings <= OF_NO_WEIGHT | {idle}
+    return True
+
+
+def _are_here(workspace: Path, values: Iterable[Any]) -> bool:
+    """Say whether the artifacts that a step is given are there: one that is gone, or only foretold, is not."""
+    for value in values:
+        if isinstance(value, tuple) and not _are_here(workspace, value):
+            return False
+        if isinstance(value, Record) and not _are_here(workspace, dict(value).values()):
+            return False
+        if isinstance(value, Receipt) and not value.folder(workspace).is_dir():
+            return False
+    return True
+
+
+def _done(step: Identity, make: Callable[[], Receipt]) -> Receipt:
+    """Do a step, and tell of an error as one that is still to come."""
+    try:
+        return make()
+    except FreshtuneError as error:
+        raise type(error)(
+            f"A run would stop at {spoken(step.name)}: {error.message}", cure=error.cure
+        ) from error
+
+
+def _root(mark: str) -> str:
+    """Give the step that made a digest foretold."""
+    return mark.split(":")[1]
+
+
+def _unless(root: str) -> str:
+    return f"unless {spoken(root)} gives what it gave before"
 
 
 def _texts(value: Any, beginning: str | tuple[str, ...] = "") -> Iterator[str]:
@@ -232,9 +317,9 @@ def foreseeing() -> Foresight | None:
 
 
 @contextmanager
-def foresight(*, has_registry: bool) -> Iterator[Foresight]:
+def foresight(*, has_registry: bool, exact: bool = False) -> Iterator[Foresight]:
     """Let steps in this context look for their artifacts in place of running."""
-    token = _FORESIGHT.set(found := Foresight(has_registry))
+    token = _FORESIGHT.set(found := Foresight(has_registry, exact))
     try:
         yield found
     finally:

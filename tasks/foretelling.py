@@ -51,12 +51,17 @@ def foretell(
     past: Past,
 ) -> Receipt:
     """Give a receipt like the one that a step will give; its counts are those that its like had, row for row."""
-    counts = foretold_counts(step, workspace, values, past) if kind.__module__ == DATA else {}
+    counts = foretold_counts(step, workspace, values, past) if is_data(kind) else {}
     path = f"store/{step}/not-yet"
     facts = FACTS.get(kind, _none)(workspace, values, digest, past)
     return kind.model_construct(
         **{"path": path, "digest": digest, "counts": counts, "made_from": dict(inputs), **facts}
     )
+
+
+def is_data(receipt: Receipt | type[Receipt]) -> bool:
+    """Say whether a receipt, or its class, is one of the data chapter, which count rows."""
+    return receipt.__module__ == DATA
 
 
 def told_receipts(workspace: Path) -> dict[str, dict[str, Any]]:

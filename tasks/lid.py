@@ -35,6 +35,7 @@ from tasks.core.store.artifacts import (
     locked,
     manifest_receipt,
 )
+from tasks.core.store.making import Making
 from tasks.foresight import Foresight, foreseeing
 from tasks.journal import PRUNED, RUNNING, StepRun, journal
 from tasks.retrying import a_retry_can_help, delays
@@ -70,9 +71,10 @@ class ContentKey(CachePolicy):
 class Step(Generic[P, R]):
     """A Prefect task with a lid; call it with the workspace first."""
 
-    def __init__(self, inner: Task[..., R], lid: Lid) -> None:
+    def __init__(self, inner: Task[..., R], lid: Lid, work: Callable[..., R]) -> None:
         self.task = inner
         self.lid = lid
+        self.work = work
         functools.update_wrapper(self, inner.fn)
 
     def __call__(self, workspace: Path, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -104,8 +106,15 @@ class Step(Generic[P, R]):
         return receipt
 
     def _foresee(self, foresight: Foresight, workspace: Path, values: Mapping[str, Any], part: str) -> R:
-        """Find out what a run would do here, and do nothing."""
-        receipt = foresight.look_at(self.lid, workspace, values, part)
+        """Find out what a run would do here, and do nothing, or do it aside."""
+
+        def make() -> Receipt:
+            began = time.monotonic()
+            receipt = _make(self.lid, self.work, workspace, values, part, Making())
+            journal().tell(self._done("Completed", round(time.monotonic() - began, 3), part, cached=False))
+            return receipt
+
+        receipt = foresight.look_at(self.lid, workspace, values, part, make)
         journal().parts.setdefault(receipt.digest, data_part_of(values, journal().parts))
         return cast("R", receipt)
 
@@ -162,7 +171,7 @@ def step(
             retry_condition_fn=a_retry_can_help,
             tags=[tag for tag in tags if tag != GPU],
         )
-        return Step(cast("Task[..., R]", lidded(run)), lid)
+        return Step(cast("Task[..., R]", lidded(run)), lid, work)
 
     return put
 
@@ -176,19 +185,13 @@ def _build(
     kwargs: dict[str, Any],
 ) -> R:
     values = _signature(work).bind(workspace, *args, **kwargs).arguments
-    key, inputs, part = lid.key(values), lid.inputs(values), part_of(values, journal().parts)
+    key, part = lid.key(values), part_of(values, journal().parts)
     with locked(workspace, lid.name, key), _noted(key):
         receipt = find(workspace, lid.name, key, kind)  # another run may have built it while we waited
         if receipt is not None:
             journal().taken.add(receipt.path)
         else:
-            begun = _running(lid, part)
-            journal().tell(begun)
-            with (
-                listening(_teller(begun)),
-                drafting(workspace, lid.name, key, inputs, lid.making(workspace, values)) as draft,
-            ):
-                receipt = work(draft, *args, **kwargs)
+            receipt = _make(lid, work, workspace, values, part, lid.making(workspace, values))
     with only_shown():
         create_markdown_artifact(
             key=f"{lid.name}-receipt".replace("_", "-"),
@@ -196,6 +199,20 @@ def _build(
             description=f"Receipt of {title_of(lid.name, part)}",
         )
     return receipt
+
+
+def _make(
+    lid: Lid, work: Callable[..., R], workspace: Path, values: Mapping[str, Any], part: str, making: Making
+) -> R:
+    """Do a step's work into a draft, telling whoever watches how far it is."""
+    begun = _running(lid, part)
+    journal().tell(begun)
+    given = {name: value for name, value in values.items() if name != "workspace"}
+    with (
+        listening(_teller(begun)),
+        drafting(workspace, lid.name, lid.key(values), lid.inputs(values), making) as draft,
+    ):
+        return work(draft, **given)
 
 
 def _running(lid: Lid, part: str) -> StepRun:

@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from tasks.core.errors import FreshtuneError
+from tasks.core.receipts import Record
 from tasks.core.report.wording import spoken
 from tasks.foresight import foreseeing
 
@@ -29,6 +30,7 @@ class Question(Generic[P, R]):
         foresight = foreseeing()
         if foresight is None:
             return self.task(*args, **kwargs)
+        foresight.asked([one.in_key() for one in (*args, *kwargs.values()) if isinstance(one, Record)])
         return self.task.fn(*args, **kwargs) if foresight.has_registry else self.nobody()
 
 

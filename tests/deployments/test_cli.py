@@ -141,6 +141,25 @@ def test_a_plan_of_nothing_makes_nothing_and_says_what_would_run(tmp_path: Path)
     assert (other["device"], other["kind"]) == ("24", "cuda")
 
 
+def test_an_exact_plan_knows_what_the_data_give_and_leaves_nothing(tmp_path: Path) -> None:
+    workspace = tmp_path / "none"
+    logs = [part for path in small_logs(tmp_path / "logs") for part in ("--logs", str(path))]
+    asked = ("plan", "demo", "--json", "--exact", *logs)
+    done = freshtune(*asked, "--set", "worth.min_new_rows=1", workspace=workspace)
+    assert (done.returncode, done.stderr) == (0, "")
+    planned = json.loads(done.stdout)
+    assert not workspace.exists()
+    assert planned["rows"] == planned["rows"] | {"in": 260, "known": True}
+    assert {one["fate"] for one in planned["parts"]} == {"run"}, "it is weighed, too"
+
+    done = freshtune(*asked, "--set", "quality.min_examples=9000", workspace=workspace)
+    assert done.returncode == 3
+    error = json.loads(done.stdout)["error"]
+    assert error["message"].startswith("A run would stop at assembly: Only ")
+    assert "9000" in error["message"]
+    assert not workspace.exists()
+
+
 def test_a_plan_refuses_what_a_run_refuses(tmp_path: Path) -> None:
     done = freshtune("plan", "demo", "--json", "--logs", "nowhere.jsonl", workspace=tmp_path / "none")
     assert done.returncode == 3

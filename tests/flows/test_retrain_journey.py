@@ -45,6 +45,13 @@ def one_of(told: Told, step: str) -> str:
     return next(one.path for one in told[1].receipts if one.path.startswith(f"store/{step}/"))
 
 
+def files_of(settings: Settings) -> dict[str, tuple[int, int]]:
+    """Give the size and the time of every file of the workspace."""
+    files = (path for path in settings.workspace.rglob("*") if path.is_file())
+    mine = (path for path in files if "prefect" not in path.parts)  # whose server of the tests goes on
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in mine}
+
+
 @pytest.fixture
 def store(settings: Settings, first: Told) -> Path:
     return settings.workspace / "store"
@@ -127,14 +134,9 @@ def test_a_version_is_traced_back_and_a_requester_forth(settings: Settings, firs
 def test_a_plan_of_what_was_done_says_that_nothing_is_new_and_changes_nothing(
     settings: Settings, first: Told
 ) -> None:
-    def everything() -> dict[str, tuple[int, int]]:
-        files = (path for path in settings.workspace.rglob("*") if path.is_file())
-        mine = (path for path in files if "prefect" not in path.parts)  # whose server of the tests goes on
-        return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in mine}
-
-    before = everything()
+    before = files_of(settings)
     planned = plan_of(settings)
-    assert everything() == before
+    assert files_of(settings) == before
     assert planned["reason"].startswith("Nothing is new")
     assert {one["fate"] for one in planned["parts"]} == {"cached"}
     assert planned["rows"] == planned["rows"] | {"in": 260, "known": True}
@@ -148,7 +150,33 @@ def test_a_plan_leaves_open_what_other_rules_of_the_split_make_of_the_same_rows(
     fates = fates_of(plan_of(settings.model_copy(update={"format": form})))
     assert {fates[name] for name in (*DATA, "base_fetching")} == {"cached"}
     assert fates["formation"] == "run"
-    assert {fates[name] for name in ("example_validation", "tokenization", "adapter_training")} == {"perhaps"}
+    hang_on_it = ("example_validation", "tokenization", "adapter_training", "champion_fetching", "gating")
+    assert {fates[name] for name in hang_on_it} == {"perhaps"}
+
+
+def test_an_exact_plan_knows_what_the_rules_make_of_the_rows_and_changes_nothing(
+    settings: Settings, first: Told
+) -> None:
+    before = files_of(settings)
+    for rules, fate in (({"held_out": 0.3}, "run"), ({"max_per_requester": 1000}, "cached")):
+        form = settings.format.model_copy(update=rules)
+        planned = plan_of(settings.model_copy(update={"format": form}), exact=True)
+        fates = fates_of(planned)
+        assert fates["formation"] == "run"
+        assert {fates[name] for name in ("example_validation", "tokenization", "adapter_training")} == {fate}
+        assert planned["rows"]["known"]
+        assert planned["training"]["known"]
+    assert files_of(settings) == before
+
+
+def test_an_exact_plan_knows_packed_logs_that_hold_what_is_known(
+    settings: Settings, first: Told, tmp_path: Path
+) -> None:
+    path = tmp_path / "2026-08.jsonl.gz"
+    path.write_bytes(gzip.compress(Path(settings.logs.paths[1]).read_bytes()))
+    logs = settings.logs.model_copy(update={"paths": (settings.logs.paths[0], str(path))})
+    planned = plan_of(settings.model_copy(update={"logs": logs}), exact=True)
+    assert {one["name"] for one in planned["parts"] if one["fate"] != "cached"} == {"unpacking"}
 
 
 def test_a_plan_of_packed_logs_says_that_all_of_them_is_new(

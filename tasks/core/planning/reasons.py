@@ -15,20 +15,20 @@ OURS = ("tasks.core.", "tasks.", "expectations.")
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a step runs: the kind of what changed, and the words."""
+    """Why a step runs: the kind of what changed, the words, and the names of all the settings that changed."""
 
     kind: Kind
     words: str
-    every: str = ""
-    """All that changed, also what the words leave out."""
+    settings: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that is not as it was."""
+    """One thing that is not as it was; `name` is a setting's."""
 
     kind: Kind
     words: str
+    name: str = ""
 
 
 def reason_of(
@@ -59,7 +59,7 @@ def reason_of(
     kind = next(kind for kind in kinds if any(one.kind == kind for one in changes))
     words = list(dict.fromkeys(one.words for one in changes))
     more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
-    return Reason(kind, "; ".join(words[:SHOWN]) + more, "; ".join(words))
+    return Reason(kind, "; ".join(words[:SHOWN]) + more, frozenset(one.name for one in changes if one.name))
 
 
 def _weight(changes: Iterable[Change]) -> tuple[int, int]:
@@ -90,7 +90,7 @@ def _of(name: str, then: Any, now: Any) -> list[Change]:
         return [_bound(name, then, now)]
     if isinstance(now, list) and any(_is_bound(one) for one in now):
         return [Change("input", f"other {_named(name)}")]
-    return [Change("setting", f"{name} {value_of(then)} → {value_of(now)}")]
+    return [Change("setting", f"{name} {value_of(then)} → {value_of(now)}", name)]
 
 
 def _is_bound(value: Any) -> bool:

@@ -16,6 +16,7 @@ from tasks.core.store.locks import exclusive
 from tasks.core.store.syncing import write_whole
 
 CODE = "code"  # folder of the workspace: by digest, which module had which digest
+LEAST = 0.001  # seconds of a making that is over sooner: none would say that nothing is known
 GPUS = Path("/proc/driver/nvidia/gpus")
 CPU = Path("/proc/cpuinfo")
 
@@ -52,7 +53,8 @@ class Made:
 
 def told(making: Making, seconds: float, *, resumed: bool) -> dict[str, Any]:
     """Give what a manifest says of a making that took so long on this machine."""
-    return {**asdict(making), "seconds": round(seconds, 3), "machine": machine(), "resumed": resumed}
+    taken = max(round(seconds, 3), LEAST)
+    return {**asdict(making), "seconds": taken, "machine": machine(), "resumed": resumed}
 
 
 def past(workspace: Path, step: str) -> Iterator[Made]:
