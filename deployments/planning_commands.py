@@ -22,7 +22,7 @@ from tasks.core.settings import Settings
 @click.option(
     "--exact",
     is_flag=True,
-    help="Do the steps of the data aside, and the gate's, to know what they give; it takes as long as they do.",
+    help="Do the steps of the data aside, and the gate's, to know what they give; takes as long as they do.",
 )
 def plan(settings: Settings, others: tuple[str, ...], exact: bool, as_json: bool) -> None:
     """Say what a run would do: what comes from the store, what runs and why, time, memory and disk. It changes nothing.

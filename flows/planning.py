@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from flows.recorded_runs import settled
 from flows.retrain import go_through
 from flows.side_by_side import AT_ONCE
+from tasks.core.errors import FreshtuneError
 from tasks.core.planning.costs import Work, add_up
 from tasks.core.planning.memory_forecast import Forecaster, remembered
 from tasks.core.planning.rates import Rate, rate_of
@@ -66,11 +67,17 @@ def plan_run(
 @contextmanager
 def _place(workspace: Path, *, exact: bool) -> Iterator[Path]:
     """Give the workspace to look at, or one in which steps can be done without a trace."""
-    if exact:
-        with shadow_of(workspace) as shadow:
-            yield shadow
-    else:
+    if not exact:
         yield workspace
+        return
+    with shadow_of(workspace) as shadow:
+        try:
+            yield shadow
+        except FreshtuneError as error:  # what is named in the shadow is told of the workspace
+            message, cure = (
+                text.replace(str(shadow), str(workspace)) for text in (error.message, error.cure)
+            )
+            raise type(error)(message, cure=cure) from error
 
 
 def _told(
@@ -116,6 +123,8 @@ def _unread(found: Foresight) -> list[str]:
 def _only_foretold(found: Foresight) -> list[str]:
     if not any(is_data(one) and is_foretold(one.digest) for one in found.receipts):
         return []
+    if found.exact:
+        return ["What hangs on a base that is not in the store yet is foretold, the tokens among it."]
     return ["What the steps of the data would give is foretold; `--exact` does them aside, and knows."]
 
 
@@ -123,10 +132,9 @@ def _verdict(found: Foresight) -> list[str]:
     """Say what the gate would decide anew, where an exact plan has asked it."""
     decision = _first(found, Decision)
     asked = any(one.name == "gating" and one.fate == "run" for one in found.steps)
-    known = decision is not None and not is_foretold(decision.digest)
-    return (
-        [f"The gate would say: {decision.outcome}. {decision.reason}"] if decision and asked and known else []
-    )
+    if decision is None or not asked or is_foretold(decision.digest):
+        return []
+    return [f"The gate would say: {decision.outcome}. {decision.reason}"]
 
 
 def _rows(found: Foresight) -> dict[str, Any]:

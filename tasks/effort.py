@@ -13,10 +13,9 @@ from tasks.core.settings import EvaluationSettings, TrainingSettings
 
 HEADER = 8  # bytes that say how long the header of a safetensors file is
 PACKED = "U8"  # of 4-bit weights two lie in one byte
-THERE_AND_BACK, TWICE = (
-    4,
-    6,
-)  # operations for each weight and token: without a gradient of its own, or computed twice
+THERE_AND_BACK, TWICE = 4, 6
+"""Operations for each weight and token: without a gradient of its own, or computed twice."""
+SURE = 0.7  # share of the shorter of two lengths in the longer, from which on batches that are not full may turn them
 Values = Mapping[str, Any]
 
 
@@ -34,10 +33,15 @@ def trained_tokens(rows: TokenRows, training: TrainingSettings) -> float:
     return min(whole, _until_last_step(rows, training)) if training.max_steps else whole
 
 
-def ends_by_steps(rows: TokenRows, training: TrainingSettings) -> bool:
-    """Foretell whether a training's most steps end it before its passes do."""
+def length_of_training(rows: TokenRows, training: TrainingSettings) -> str:
+    """Name the setting that says how long a training is: its passes or its steps; empty where it is too near to tell."""
+    if not training.max_steps:
+        return "training.epochs"
     whole = training.epochs * rows.counts.get("tokens", 0)
-    return bool(training.max_steps) and _until_last_step(rows, training) < whole
+    share = training.processes * _until_last_step(rows, training) / max(whole, 1)
+    if SURE <= share <= 1 / SURE:
+        return ""
+    return "training.max_steps" if share < 1 else "training.epochs"
 
 
 def _until_last_step(rows: TokenRows, training: TrainingSettings) -> float:

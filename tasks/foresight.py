@@ -6,51 +6,30 @@ exactly, the steps of the data, and the gate's, are done all the same, in a work
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Protocol
 
-from tasks.core.errors import FreshtuneError
+from tasks.core.errors import FreshtuneError, HardwareError, Stopped
 from tasks.core.planning.reasons import Reason, reason_of
 from tasks.core.receipts import CHANGED, OPEN, Receipt, Record
 from tasks.core.report.wording import spoken
 from tasks.core.store.artifacts import damage, manifest_receipt
 from tasks.core.store.keys import code_digest, digest_modules, versions_of
 from tasks.core.store.making import Made, known_code, past
-from tasks.effort import effort_of, ends_by_steps
+from tasks.effort import effort_of
 from tasks.foretelling import foretell, is_data, told_receipts
+from tasks.novelty import may_give_the_same, shape_of, spreads
 
 Fate = Literal["cached", "run", "perhaps"]
 MOST_READING = 1.5  # seconds, in which artifacts are read whole; a plan is to be there in five
 WEIGHING = "weighing"
-NEW_NAME = "registry.name"  # what is registered under another one is another version
-PERHAPS_NONE = ("readmission",)  # where they give no rows, nothing comes after them
-OF_NO_WEIGHT = frozenset(
-    f"training.{name}"
-    for name in (
-        "validation_steps",
-        "patience",
-        "micro_tokens",
-        "gradient_checkpointing",
-        "processes",
-        "sharding",
-    )
-)
-"""Settings by which a training may well give the very same weights."""
 ASIDE = ("gating",)  # steps that an exact plan does beside those of the data: they only compute
-OF_ONE_MODEL = (
-    "evaluation",
-    "harness_evaluation",
-    "reply_comparison",
-    "merging",
-    "earlier_scoring",
-    "gating",
-)
-"""Steps that look at a model: what they give anew may well lead to what was decided of it before."""
 
 
 class Identity(Protocol):
@@ -81,6 +60,22 @@ class Identity(Protocol):
 
     def inputs(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Reduce a call to what counts."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A step as a story calls it, with its values and the part of the data; `make` does it."""
+
+    step: Identity
+    workspace: Path
+    values: Mapping[str, Any]
+    part: str
+    make: Callable[[], Receipt]
+
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        """Give what counts of the values."""
+        return self.step.inputs(self.values)
 
 
 @dataclass(frozen=True)
@@ -127,45 +122,56 @@ class Foresight:
                 self.made[step] = list(past(workspace, step))
             return self.made[step]
 
-    def look_at(
-        self,
-        step: Identity,
-        workspace: Path,
-        values: Mapping[str, Any],
-        part: str,
-        make: Callable[[], Receipt],
-    ) -> Receipt:
-        """Say what a step would do, and give its receipt, or one that is like it; `make` does the step."""
-        inputs = step.inputs(values)
-        unknown = sorted(set(_texts(inputs, (CHANGED, OPEN))))
+    def look_at(self, call: Call) -> Receipt:
+        """Say what a step would do, and give its receipt, or one that is like it."""
+        unknown = sorted(set(_texts(call.inputs, (CHANGED, OPEN))))
         if unknown:
-            changed = [one for one in unknown if one.startswith(CHANGED)]
-            root = _root((changed or unknown)[0])
-            words = f"{spoken(root)} runs" if changed else _unless(root)
-            fate: Fate = "run" if changed else "perhaps"
-            self._add(step, workspace, values, part, fate, words, because=root)
-            is_new = any(_root(one) not in OF_ONE_MODEL for one in changed)
-            return self._like(step, CHANGED if is_new else OPEN, root, workspace, values, inputs)
-        key = step.key(values)
-        folder = workspace / "store" / step.name / key
-        stored = manifest_receipt(folder)
-        problem = self._problem(step, workspace, values, folder) if stored else None
-        if problem and self.exact:
-            folder.unlink()  # a shadow's link: nothing is made from what is damaged
+            return self._hang(call, unknown)
+        place = call.workspace / "store" / call.step.name / call.step.key(call.values)
+        stored = manifest_receipt(place)
+        problem = self._problem(call, place) if stored else None
         if stored and not problem:
-            self._add(step, workspace, values, part, "cached", "")
-            return self._keep(step.kind.model_validate(stored))
-        known = stored or self._told(workspace).get(f"store/{step.name}/{key}")
-        reason = problem or (Reason("artifact", "its artifact is gone") if known else None)
-        reason = reason or self._reason(step, workspace, inputs)
-        self._add(step, workspace, values, part, "run", reason.words)
+            self._add(call, "cached", "")
+            return self._keep(call.step.kind.model_validate(stored))
+        if (
+            self.exact and place.is_symlink()
+        ):  # a shadow's: nothing is made from what is damaged, or went meanwhile
+            place.unlink(missing_ok=True)
+        known = stored or self._told(call.workspace).get(f"store/{call.step.name}/{place.name}")
+        reason = problem or (Reason("artifact", "its artifact is gone") if known else self._reason(call))
+        self._add(call, "run", reason.words)
+        return self._outcome(call, reason, known)
+
+    def _hang(self, call: Call, unknown: Sequence[str]) -> Receipt:
+        """Foresee a step that hangs on what others give; what that is, is `unknown`."""
+        changed = [one for one in unknown if one.startswith(CHANGED)]
+        root = _root((changed or unknown)[0])
+        words = f"{spoken(root)} runs" if changed else _unless(root)
+        self._add(call, "run" if changed else "perhaps", words, because=root)
+        return self._twin(call) or self._like(call, CHANGED if spreads(map(_root, changed)) else OPEN, root)
+
+    def _outcome(self, call: Call, reason: Reason, known: Mapping[str, Any] | None) -> Receipt:
+        """Give the receipt of a step that would run; where it can be done aside, it is."""
+        step = call.step
         aside = self.exact and (is_data(step.kind) or step.name in ASIDE)
-        if aside and _are_here(workspace, values.values()):
-            return self._keep(_done(step, make))
+        if aside and _are_here(call.workspace, call.values.values()):
+            return self._keep(_done(call))
         if known and reason.kind == "artifact":
             return self._keep(step.kind.model_validate(known))
-        mark = OPEN if _may_give_the_same(step.name, reason, values) else CHANGED
-        return self._like(step, mark, step.name, workspace, values, inputs)
+        mark = OPEN if may_give_the_same(step.name, reason, call.values) else CHANGED
+        return self._twin(call) or self._like(call, mark, step.name)
+
+    def _twin(self, call: Call) -> Receipt | None:
+        """Give the artifact that hangs on the very same, if there is one: it comes again."""
+        shape, confirm = shape_of(call.step.name, call.inputs), call.step.confirm
+        if not shape or confirm is None or not self.has_registry or any(_texts(shape, (CHANGED, OPEN))):
+            return None
+        for one in self.past(call.workspace, call.step.name):
+            if shape_of(call.step.name, one.receipt.get("made_from", {})) == shape:
+                receipt = call.step.kind.model_validate(one.receipt)
+                if confirm(call.workspace, receipt, call.values):
+                    return self._keep(receipt)
+        return self._like(call, CHANGED, call.step.name)  # none ever hung on that
 
     def asked(self, given: Any) -> None:
         """Leave open what comes after a question that is asked of something open: the answer may be another one."""
@@ -180,8 +186,8 @@ class Foresight:
             return self.told
 
     def _damage(self, folder: Path) -> str:
-        """Say what is wrong with an artifact's files; they are read for a second or two, and measured after that."""
-        by_size = self.reading > MOST_READING
+        """Say what is wrong with an artifact's files; they are read for a second or two, and measured after that, unless steps are done by them."""
+        by_size = not self.exact and self.reading > MOST_READING
         began = time.monotonic()
         broken = damage(folder, by_size=by_size)
         with self.lock:
@@ -189,79 +195,50 @@ class Foresight:
             self.by_size += by_size
         return broken
 
-    def _problem(
-        self, step: Identity, workspace: Path, values: Mapping[str, Any], folder: Path
-    ) -> Reason | None:
+    def _problem(self, call: Call, folder: Path) -> Reason | None:
         """Say what is wrong with an artifact: with its files, or with what the registry says of it."""
         if broken := self._damage(folder):
             return Reason("artifact", f"its artifact is damaged: {broken}")
-        if step.confirm is None:
+        if call.step.confirm is None:
             return None
         if not self.has_registry:
             return Reason("input", "there is no registry yet")
-        said = step.confirm(workspace, step.kind.model_validate(manifest_receipt(folder)), values)
+        receipt = call.step.kind.model_validate(manifest_receipt(folder))
+        said = call.step.confirm(call.workspace, receipt, call.values)
         return None if said else Reason("input", "the registry says otherwise now")
 
-    def _like(
-        self,
-        step: Identity,
-        mark: str,
-        root: str,
-        workspace: Path,
-        values: Mapping[str, Any],
-        inputs: Mapping[str, Any],
-    ) -> Receipt:
+    def _like(self, call: Call, mark: str, root: str) -> Receipt:
         """Give a receipt like the one that will come."""
+        step = call.step
         with self.lock:
             self.serial += 1
             digest = f"{mark}{root}:{self.serial}"
         if step.name == WEIGHING:
             self.open_since = self.open_since or ("if it is worth a training", WEIGHING)
-        return self._keep(foretell(step.kind, step.name, digest, workspace, values, inputs, self.past))
+        told = foretell(step.kind, step.name, digest, call.workspace, call.values, call.inputs, self.past)
+        return self._keep(told)
 
-    def _reason(self, step: Identity, workspace: Path, inputs: Mapping[str, Any]) -> Reason:
-        now = code_digest(*step.modules)
+    def _reason(self, call: Call) -> Reason:
+        step, now = call.step, code_digest(*call.step.modules)
 
         def modules(code: str) -> Mapping[str, str] | None:
-            return digest_modules(step.modules) if code == now else known_code(workspace, code)
+            return digest_modules(step.modules) if code == now else known_code(call.workspace, code)
 
-        earlier = self.past(workspace, step.name)
-        return reason_of(inputs, now, versions_of(step.libraries), earlier, modules)
+        earlier = self.past(call.workspace, step.name)
+        return reason_of(call.inputs, now, versions_of(step.libraries), earlier, modules)
 
-    def _add(
-        self,
-        step: Identity,
-        workspace: Path,
-        values: Mapping[str, Any],
-        part: str,
-        fate: Fate,
-        why: str,
-        *,
-        because: str = "",
-    ) -> None:
+    def _add(self, call: Call, fate: Fate, why: str, *, because: str = "") -> None:
         if self.open_since:
             fate, (why, because) = "perhaps", self.open_since
-        effort, inputs = effort_of(step.name, workspace, values), step.inputs(values)
+        effort = effort_of(call.step.name, call.workspace, call.values)
+        step = ForeseenStep(call.step.name, call.part, fate, why, effort, because, call.inputs)
         with self.lock:
-            self.steps.append(ForeseenStep(step.name, part, fate, why, effort, because, inputs))
+            self.steps.append(step)
 
     def _keep(self, receipt: Receipt) -> Receipt:
         with self.lock:
             self.receipts.append(receipt)
         return receipt
-
-
-def _may_give_the_same(step: str, reason: Reason, values: Mapping[str, Any]) -> bool:
-    """Say whether a step that runs for this reason may well give what it gave before."""
-    if step in PERHAPS_NONE or reason.kind in {"code", "version"}:
-        return True
-    if reason.kind != "setting" or NEW_NAME in reason.settings:
-        return False
-    if step == "adapter_training":
-        ended_early = ends_by_steps(values["rows"], values["training"])
-        idle = "training.epochs" if ended_early else "training.max_steps"
-        return reason.settings <= OF_NO_WEIGHT | {idle}
-    return True
 
 
 def _are_here(workspace: Path, values: Iterable[Any]) -> bool:
@@ -276,13 +253,15 @@ def _are_here(workspace: Path, values: Iterable[Any]) -> bool:
     return True
 
 
-def _done(step: Identity, make: Callable[[], Receipt]) -> Receipt:
-    """Do a step, and tell of an error as one that is still to come."""
+def _done(call: Call) -> Receipt:
+    """Do a step, and tell of an error that a run would meet as one that is still to come."""
     try:
-        return make()
+        return call.make()
+    except (Stopped, HardwareError):
+        raise
     except FreshtuneError as error:
         raise type(error)(
-            f"A run would stop at {spoken(step.name)}: {error.message}", cure=error.cure
+            f"A run would stop at {spoken(call.step.name)}: {error.message}", cure=error.cure
         ) from error
 
 

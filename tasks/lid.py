@@ -36,7 +36,7 @@ from tasks.core.store.artifacts import (
     manifest_receipt,
 )
 from tasks.core.store.making import Making
-from tasks.foresight import Foresight, foreseeing
+from tasks.foresight import Call, Foresight, foreseeing
 from tasks.journal import PRUNED, RUNNING, StepRun, journal
 from tasks.retrying import a_retry_can_help, delays
 from tasks.showing import GPU, data_part_of, link_receipt, named_task, part_of, title
@@ -114,7 +114,7 @@ class Step(Generic[P, R]):
             journal().tell(self._done("Completed", round(time.monotonic() - began, 3), part, cached=False))
             return receipt
 
-        receipt = foresight.look_at(self.lid, workspace, values, part, make)
+        receipt = foresight.look_at(Call(self.lid, workspace, values, part, make))
         journal().parts.setdefault(receipt.digest, data_part_of(values, journal().parts))
         return cast("R", receipt)
 

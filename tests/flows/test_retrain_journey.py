@@ -15,7 +15,7 @@ from flows.answering import answer_question
 from flows.cleaning_up import clean_workspace
 from flows.registry_reading import trace
 from tasks.core.comparing.pairwise import pairs_of
-from tasks.core.errors import SettingsError
+from tasks.core.errors import FreshtuneError, SettingsError
 from tasks.core.receipts import Evaluation
 from tasks.core.registry.client import open_registry
 from tasks.core.settings import JudgeSettings, RetentionSettings, Settings
@@ -167,6 +167,40 @@ def test_an_exact_plan_knows_what_the_rules_make_of_the_rows_and_changes_nothing
         assert planned["rows"]["known"]
         assert planned["training"]["known"]
     assert files_of(settings) == before
+
+
+def test_a_plan_leaves_open_whether_a_training_gives_the_same_weights_by_another_setting(
+    settings: Settings, first: Told
+) -> None:
+    for changed, fate in (({"warmup": 0.02}, "perhaps"), ({"learning_rate": 3e-3}, "run")):
+        training = settings.training.model_copy(update=changed)
+        planned = plan_of(settings.model_copy(update={"training": training}), exact=True)
+        fates = fates_of(planned)
+        assert (fates["adapter_training"], fates["merging"], fates["gating"]) == ("run", fate, fate)
+
+
+def test_an_exact_plan_sees_what_is_damaged_and_names_the_workspace_alone(
+    settings: Settings, first: Told
+) -> None:
+    victim = settings.workspace / one_of(first, "clean_validation") / "rows.arrow"
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[: len(whole) // 2] + bytes(8) + whole[len(whole) // 2 + 8 :])
+    form = settings.format.model_copy(update={"held_out": 0.3})
+    planned = plan_of(settings.model_copy(update={"format": form}), exact=True)
+    victim.write_bytes(whole)
+    assert sum(one["name"] == "clean_validation" and one["fate"] == "run" for one in planned["parts"]) == 1
+
+    tombstones = settings.workspace / "tombstones.jsonl"
+    kept = tombstones.read_bytes() if tombstones.exists() else None
+    tombstones.write_text("{")
+    with pytest.raises(FreshtuneError) as told:
+        plan_of(settings, exact=True)
+    if kept is None:
+        tombstones.unlink()
+    else:
+        tombstones.write_bytes(kept)
+    assert str(tombstones) in str(told.value)
+    assert "shadow-" not in str(told.value)
 
 
 def test_an_exact_plan_knows_packed_logs_that_hold_what_is_known(

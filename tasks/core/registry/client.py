@@ -37,6 +37,8 @@ def open_registry(workspace: Path) -> "Registry":
     Raises `ServiceError` where the workspace's own is at a database server that only its services know.
     """
     folder = (workspace / "mlflow").absolute()
+    if folder.is_symlink():  # its database says where it lies: there
+        folder = folder.parent / folder.readlink()
     uri, served = os.environ.get("MLFLOW_TRACKING_URI", ""), read_addresses(workspace)
     if not uri and served and served.mlflow_database:
         raise ServiceError(

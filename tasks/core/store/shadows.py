@@ -6,28 +6,48 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from tasks.core.store.locks import at_work
+from tasks.core.errors import SettingsError
+from tasks.core.store.artifacts import disk_full
+from tasks.core.store.locks import at_work, exclusive, is_held
 
 OWN = frozenset(("store", "drafts", "work", "damaged", "locks"))  # what a shadow writes in
+HELD = "held"  # a lock file: who has it lives
 
 
 @contextmanager
 def shadow_of(workspace: Path) -> Iterator[Path]:
     """Give a shadow of a workspace, which need not be there yet; in the end it is gone, with all that was made in it.
 
-    It lies among the workspace's drafts, which go with `clean`, should it be killed. What others make meanwhile it does not show.
+    It lies among the workspace's drafts. One that was killed goes with the next, or with `clean`. What others make meanwhile it
+    does not show. Raises `SettingsError` for a workspace in which none can be, and `DiskFull`.
     """
     with ExitStack() as held:
-        if (workspace / "store").is_dir():
-            held.enter_context(at_work(workspace))
-        drafts = workspace / "drafts"
-        for place in [one for one in (*reversed(workspace.parents), workspace, drafts) if not one.exists()]:
-            place.mkdir(mode=0o700)
-            held.callback(_remove_empty, place)
-        shadow = Path(tempfile.mkdtemp(prefix="shadow-", dir=drafts))
-        held.callback(shutil.rmtree, shadow, ignore_errors=True)
-        _link(workspace, shadow)
+        try:
+            shadow = _begin(workspace, held)
+        except OSError as error:
+            raise disk_full(error, workspace) or SettingsError(
+                f"Nothing can be done aside in {workspace}: {error.strerror or type(error).__name__}.",
+                cure="Give a workspace of yours with --workspace, or plan without --exact.",
+            ) from error
         yield shadow
+
+
+def _begin(workspace: Path, held: ExitStack) -> Path:
+    drafts = workspace / "drafts"
+    if workspace.is_dir():
+        held.enter_context(at_work(workspace))
+        drafts.mkdir(mode=0o700, exist_ok=True)
+    for place in [one for one in (*reversed(workspace.parents), workspace, drafts) if not one.exists()]:
+        place.mkdir(mode=0o700)
+        held.callback(_remove_empty, place)
+    for old in drafts.glob("shadow-*"):
+        if (old / HELD).exists() and not is_held(old / HELD):
+            shutil.rmtree(old)
+    shadow = Path(tempfile.mkdtemp(prefix="shadow-", dir=drafts))
+    held.callback(shutil.rmtree, shadow)
+    held.enter_context(exclusive(shadow / HELD))
+    _link(workspace, shadow)
+    return shadow
 
 
 def _remove_empty(place: Path) -> None:

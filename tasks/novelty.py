@@ -1,0 +1,53 @@
+"""Novelty: whether what a step gives that runs is new, as far as that can be said before; what it gave before makes nothing else run."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tasks.core.planning.reasons import Reason
+from tasks.effort import length_of_training
+
+OF_ONE_MODEL = frozenset(
+    ("evaluation", "harness_evaluation", "reply_comparison", "merging", "earlier_scoring", "gating")
+)
+"""Steps that look at a model: what they find anew may well lead to what was decided of it before."""
+OTHER_WEIGHTS = frozenset(
+    (
+        "lora.method",
+        "lora.rank",
+        "lora.alpha",
+        "lora.dropout",
+        "model.quantization",
+        "model.double_quant",
+        "model.dtype",
+        "training.learning_rate",
+        "training.seed",
+    )
+)
+"""Settings by which a training surely gives other weights; by any other one it may give the very same."""
+PERHAPS_NONE = frozenset(("readmission",))  # where they give no rows, nothing comes after them
+NEW_NAME = "registry.name"  # what is registered under another one is another version
+
+
+def may_give_the_same(step: str, reason: Reason, values: Mapping[str, Any]) -> bool:
+    """Say whether a step that runs for this reason may well give what it gave before."""
+    if step in PERHAPS_NONE or reason.kind in {"code", "version"}:
+        return True
+    if reason.kind != "setting" or NEW_NAME in reason.settings:
+        return False
+    if step == "adapter_training":
+        length = length_of_training(values["rows"], values["training"])
+        return reason.settings.isdisjoint(OTHER_WEIGHTS | ({length} if length else set()))
+    return True
+
+
+def spreads(roots: Iterable[str]) -> bool:
+    """Say whether what runs because these steps give something new gives something new itself."""
+    return any(root not in OF_ONE_MODEL for root in roots)
+
+
+def shape_of(step: str, inputs: Mapping[str, Any]) -> list[Any]:
+    """Give those of a step's inputs that its receipt hangs on, where the others are only told of; empty for all of them."""
+    if step != "registration":
+        return []
+    names = ("logs", "examples", "rows", "base", "adapter", "start", "merged")
+    return [*(inputs.get(name) for name in names), inputs.get("registry", {}).get("name")]
