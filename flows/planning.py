@@ -48,10 +48,10 @@ def plan_run(
 ) -> dict[str, Any]:
     """Say what `retrain` would do with these settings now; it changes nothing.
 
-    If it shall be `exact`, the steps of the data that would run, and the gate's, are done aside, and `on_step` is told of them. Memory is foreseen
-    for this machine and for the GPUs named in `others`, where something is to be trained. Raises what a run would raise before
-    its first step: of settings, logs that are not there, a base that cannot be one; an exact plan raises what one of these
-    steps would, too.
+    If it shall be `exact`, the steps of the data that would run, and the gate's, are done in a shadow of the workspace, and
+    `on_step` is told of them. Memory is foreseen for this machine and for the GPUs named in `others`, where something is to be
+    trained. Raises what a run would raise before its first step: of settings, logs that are not there, a base that cannot be
+    one; an exact plan raises what one of these steps would, too.
     """
     with _place(settings.workspace, exact=exact) as place:
         here = settled(settings.model_copy(update={"workspace": place}))

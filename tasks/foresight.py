@@ -6,14 +6,13 @@ exactly, the steps of the data, and the gate's, are done all the same, in a work
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, Protocol
+from typing import Any
 
 from tasks.core.errors import FreshtuneError, HardwareError, Stopped
 from tasks.core.planning.reasons import Reason, reason_of
@@ -25,73 +24,11 @@ from tasks.core.store.making import Made, known_code, past
 from tasks.effort import effort_of
 from tasks.foretelling import foretell, is_data, told_receipts
 from tasks.novelty import may_give_the_same, shape_of, spreads
+from tasks.step_calls import Call, Fate, ForeseenStep
 
-Fate = Literal["cached", "run", "perhaps"]
 MOST_READING = 1.5  # seconds, in which artifacts are read whole; a plan is to be there in five
 WEIGHING = "weighing"
 ASIDE = ("gating",)  # steps that an exact plan does beside those of the data: they only compute
-
-
-class Identity(Protocol):
-    """What a step is known by; see `tasks.step_identity`."""
-
-    @property
-    def name(self) -> str:
-        """Give its name."""
-
-    @property
-    def kind(self) -> type[Receipt]:
-        """Give the class of its receipts."""
-
-    @property
-    def modules(self) -> tuple[str, ...]:
-        """Name the modules of its code."""
-
-    @property
-    def libraries(self) -> tuple[str, ...]:
-        """Name the libraries that shape its output."""
-
-    @property
-    def confirm(self) -> Callable[[Path, Receipt, Mapping[str, Any]], bool] | None:
-        """Give whom it asks whether a stored receipt is still true."""
-
-    def key(self, inputs: Mapping[str, Any]) -> str:
-        """Give the cache key of a call."""
-
-    def inputs(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Reduce a call to what counts."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """A step as a story calls it, with its values and the part of the data; `make` does it."""
-
-    step: Identity
-    workspace: Path
-    values: Mapping[str, Any]
-    part: str
-    make: Callable[[], Receipt]
-
-    @cached_property
-    def inputs(self) -> dict[str, Any]:
-        """Give what counts of the values."""
-        return self.step.inputs(self.values)
-
-
-@dataclass(frozen=True)
-class ForeseenStep:
-    """What one step would do: take its artifact, run, or, where that depends on what an earlier step gives, perhaps run.
-
-    `inputs` are what counts of what it is given. `because` names the step that runs before it and so makes it run, if one does.
-    """
-
-    name: str
-    part: str
-    fate: Fate
-    why: str
-    effort: float
-    because: str = ""
-    inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -133,10 +70,10 @@ class Foresight:
         if stored and not problem:
             self._add(call, "cached", "")
             return self._keep(call.step.kind.model_validate(stored))
-        if (
-            self.exact and place.is_symlink()
-        ):  # a shadow's: nothing is made from what is damaged, or went meanwhile
-            place.unlink(missing_ok=True)
+        if self.exact and place.is_symlink():
+            place.unlink(
+                missing_ok=True
+            )  # from the shadow: nothing is made from what is damaged, or went meanwhile
         known = stored or self._told(call.workspace).get(f"store/{call.step.name}/{place.name}")
         reason = problem or (Reason("artifact", "its artifact is gone") if known else self._reason(call))
         self._add(call, "run", reason.words)
@@ -148,7 +85,7 @@ class Foresight:
         root = _root((changed or unknown)[0])
         words = f"{spoken(root)} runs" if changed else _unless(root)
         self._add(call, "run" if changed else "perhaps", words, because=root)
-        return self._twin(call) or self._like(call, CHANGED if spreads(map(_root, changed)) else OPEN, root)
+        return self._shaped(call) or self._like(call, CHANGED if spreads(map(_root, changed)) else OPEN, root)
 
     def _outcome(self, call: Call, reason: Reason, known: Mapping[str, Any] | None) -> Receipt:
         """Give the receipt of a step that would run; where it can be done aside, it is."""
@@ -159,10 +96,13 @@ class Foresight:
         if known and reason.kind == "artifact":
             return self._keep(step.kind.model_validate(known))
         mark = OPEN if may_give_the_same(step.name, reason, call.values) else CHANGED
-        return self._twin(call) or self._like(call, mark, step.name)
+        return self._shaped(call) or self._like(call, mark, step.name)
 
-    def _twin(self, call: Call) -> Receipt | None:
-        """Give the artifact that hangs on the very same, if there is one: it comes again."""
+    def _shaped(self, call: Call) -> Receipt | None:
+        """Give the receipt of a step that hangs on some of its inputs alone: an earlier one of the very same, else a new one.
+
+        None where it hangs on all of them, or where what it hangs on is not known.
+        """
         shape, confirm = shape_of(call.step.name, call.inputs), call.step.confirm
         if not shape or confirm is None or not self.has_registry or any(_texts(shape, (CHANGED, OPEN))):
             return None
@@ -171,7 +111,7 @@ class Foresight:
                 receipt = call.step.kind.model_validate(one.receipt)
                 if confirm(call.workspace, receipt, call.values):
                     return self._keep(receipt)
-        return self._like(call, CHANGED, call.step.name)  # none ever hung on that
+        return self._like(call, CHANGED, call.step.name)
 
     def asked(self, given: Any) -> None:
         """Leave open what comes after a question that is asked of something open: the answer may be another one."""

@@ -36,10 +36,11 @@ from tasks.core.store.artifacts import (
     manifest_receipt,
 )
 from tasks.core.store.making import Making
-from tasks.foresight import Call, Foresight, foreseeing
+from tasks.foresight import Foresight, foreseeing
 from tasks.journal import PRUNED, RUNNING, StepRun, journal
 from tasks.retrying import a_retry_can_help, delays
 from tasks.showing import GPU, data_part_of, link_receipt, named_task, part_of, title
+from tasks.step_calls import Call
 from tasks.step_identity import Confirm, Lid
 
 P = ParamSpec("P")

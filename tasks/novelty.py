@@ -1,4 +1,4 @@
-"""Novelty: whether what a step gives that runs is new, as far as that can be said before; what it gave before makes nothing else run."""
+"""Novelty: whether a step that runs gives something new, as far as that can be said before; what it gave before runs nothing else."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -25,14 +25,13 @@ OTHER_WEIGHTS = frozenset(
 )
 """Settings by which a training surely gives other weights; by any other one it may give the very same."""
 PERHAPS_NONE = frozenset(("readmission",))  # where they give no rows, nothing comes after them
-NEW_NAME = "registry.name"  # what is registered under another one is another version
 
 
 def may_give_the_same(step: str, reason: Reason, values: Mapping[str, Any]) -> bool:
     """Say whether a step that runs for this reason may well give what it gave before."""
     if step in PERHAPS_NONE or reason.kind in {"code", "version"}:
         return True
-    if reason.kind != "setting" or NEW_NAME in reason.settings:
+    if reason.kind != "setting":
         return False
     if step == "adapter_training":
         length = length_of_training(values["rows"], values["training"])

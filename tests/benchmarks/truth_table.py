@@ -339,6 +339,13 @@ def main(words: list[str]) -> None:
         found.append(row)
         print(json.dumps(row), flush=True)
     shutil.rmtree(place, ignore_errors=True)
+    foretold = [row for row in found if "plan" in row]
+    for plan in ("plan", "exact plan"):
+        wrong = [row["change"] for row in foretold if row[plan]["wrong"] or row[plan]["missed"]]
+        left = [row["change"] for row in foretold if row[plan]["open"]]
+        print(
+            f"{plan}: {len(found)} changes, wrong in {len(wrong)} {wrong}, something left open in {len(left)}"
+        )
     if not words:
         from deployments.bench.machine import machine
 
