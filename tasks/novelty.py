@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tasks.core.planning.reasons import Reason
+from tasks.core.receipts import TokenRows
+from tasks.core.settings import TrainingSettings
 from tasks.effort import length_of_training
 
 OF_ONE_MODEL = frozenset(
@@ -19,8 +21,13 @@ OTHER_WEIGHTS = frozenset(
         "model.quantization",
         "model.double_quant",
         "model.dtype",
+        "training.accumulation",
+        "training.batch_rows",
         "training.learning_rate",
+        "training.schedule",
         "training.seed",
+        "training.validation",
+        "training.weight_decay",
     )
 )
 """Settings by which a training surely gives other weights; by any other one it may give the very same."""
@@ -34,9 +41,14 @@ def may_give_the_same(step: str, reason: Reason, values: Mapping[str, Any]) -> b
     if reason.kind != "setting":
         return False
     if step == "adapter_training":
-        length = length_of_training(values["rows"], values["training"])
-        return reason.settings.isdisjoint(OTHER_WEIGHTS | ({length} if length else set()))
+        return reason.settings.isdisjoint(OTHER_WEIGHTS | _in_force(values["rows"], values["training"]))
     return True
+
+
+def _in_force(rows: TokenRows, training: TrainingSettings) -> set[str]:
+    """Name those of the settings that may overrule each other which do."""
+    length = length_of_training(rows, training)
+    return ({length} if length else set()) | ({"training.batch_tokens"} if not training.batch_rows else set())
 
 
 def spreads(roots: Iterable[str]) -> bool:

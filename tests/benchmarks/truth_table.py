@@ -157,6 +157,17 @@ def changes_of_logs(plain: Any, place: Path) -> Iterator[Change]:
     row["reply"] += " Please write to us again if that does not help."
     more = (SAMPLE / "2026-09.jsonl").read_bytes().splitlines(keepends=True)
 
+    def spaced(line: bytes) -> bytes:
+        if not line.startswith(b'{"') or not line.rstrip().endswith(b"}"):  # a planted fault
+            return line
+        try:
+            row = json.loads(line)
+        except ValueError:
+            return line
+        return json.dumps({**row, "unused": 1}).encode() + b"\n"
+
+    otherwise = b"".join(map(spaced, lines))
+
     def written(name: str, data: bytes) -> Path:
         path = place / name
         path.write_bytes(data)
@@ -176,6 +187,8 @@ def changes_of_logs(plain: Any, place: Path) -> Iterator[Change]:
         "rows that came": (one, written("more.jsonl", b"".join([*lines, *more[:20]]))),
         "a new file": (one, other, written("new.jsonl", b"".join(more[:80]))),
         "a file less": (one, written("empty-less.jsonl", b"".join(lines[:60]))),
+        "the same rows written otherwise": (one, written("spaced.jsonl", otherwise)),
+        "a new file of repeats": (one, other, written("repeats.jsonl", b"".join(lines[:40]))),
         "a packed file": (one, written("packed.jsonl.gz", gzip.compress(other.read_bytes(), mtime=0))),
     }
     for name, paths in told.items():

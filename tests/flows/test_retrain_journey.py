@@ -172,7 +172,14 @@ def test_an_exact_plan_knows_what_the_rules_make_of_the_rows_and_changes_nothing
 def test_a_plan_leaves_open_whether_a_training_gives_the_same_weights_by_another_setting(
     settings: Settings, first: Told
 ) -> None:
-    for changed, fate in (({"warmup": 0.02}, "perhaps"), ({"learning_rate": 3e-3}, "run")):
+    told = (
+        ({"warmup": 0.02}, "perhaps"),
+        ({"epochs": 2.0}, "perhaps"),  # its steps end it before
+        ({"max_steps": 7}, "run"),
+        ({"batch_tokens": 2048}, "run"),
+        ({"learning_rate": 3e-3}, "run"),
+    )
+    for changed, fate in told:
         training = settings.training.model_copy(update=changed)
         planned = plan_of(settings.model_copy(update={"training": training}), exact=True)
         fates = fates_of(planned)
