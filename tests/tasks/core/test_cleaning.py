@@ -1,5 +1,6 @@
 """Cleaning a conversation: every craft does its own work, leaves alone what only looks like it, and is stable."""
 
+import gc
 import json
 import time
 from pathlib import Path
@@ -506,7 +507,12 @@ def test_normalizing_any_text_is_stable(text: str) -> None:
     ids=lambda text: repr(text[:8]),
 )
 def test_hostile_text_is_cleaned_within_a_second(text: str) -> None:
-    began = time.process_time()
-    cleaned = clean_conversation({**ROW, "question": text}, CleaningSettings(redact=False))
-    assert time.process_time() - began < 1
+    gc.disable()  # what other tests have left is not looked through at this one's cost, nor do their threads count
+    try:
+        began = time.thread_time()
+        cleaned = clean_conversation({**ROW, "question": text}, CleaningSettings(redact=False))
+        taken = time.thread_time() - began
+    finally:
+        gc.enable()
+    assert taken < 1
     assert not any(left(cleaned.row["question"]) for left in (has_markup, has_marker, has_hidden))
