@@ -16,6 +16,7 @@ from journeys import ROOT, freshtune, plain_environment
 from mlflow_server import free_port
 
 from deployments.operating_commands import DESCRIBED
+from deployments.services.supervising import PATIENCE as GRACE
 
 PATIENCE = 420  # seconds, on a machine that does other things too
 DOOR = ("ann", "word-of-the-test")
@@ -84,6 +85,15 @@ def wait(met: Callable[[], Any]) -> Any:
     raise TimeoutError
 
 
+def end(service: subprocess.Popen[bytes]) -> None:
+    """Wait for a service that was told to end; say it again as supervisors do, since Prefect's worker hangs on the first word at times."""
+    try:
+        service.wait(GRACE["worker"])
+    except subprocess.TimeoutExpired:
+        service.terminate()
+        service.wait(PATIENCE)
+
+
 @pytest.fixture(scope="module")
 def alone(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
     place = tmp_path_factory.mktemp("alone")
@@ -100,7 +110,7 @@ def alone(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             family = [one, *psutil.Process(one.pid).children(recursive=True)] if one.poll() is None else []
             for process in family:
                 process.terminate()
-            one.wait(PATIENCE)
+            end(one)
 
 
 def test_a_server_on_its_own_lets_in_whoever_its_environment_names_and_nobody_else(alone: Alone) -> None:
