@@ -30,6 +30,8 @@ from tasks.showing import GPU
 DEFAULT = "support-assistant"  # the model's name in the file of deployments
 PATIENCE, OFTEN = 15.0, 1.0  # seconds for Prefect to plan the next runs
 SILENCE = timedelta(minutes=3)  # after which a run that gave signs of life is taken for dead
+PROCESS = "process"  # the type of the pool of ours
+PROCESS_JOB = {"stream_output": False}  # through a pipe to the worker, a killed worker would end its runs
 SILENT = "Freshtune: runs that give no sign of life"
 
 
@@ -46,9 +48,10 @@ def deploy(
     made = [_deployment(one, settings, cron, timezone, pool or ours) for one in described["deployments"]]
     try:
         with get_client(sync_client=True) as client:
-            _prepare_pool(client, pool or ours, ours, settings.registry.name)
+            kind = _prepare_pool(client, pool or ours, ours, settings.registry.name)
             _prepare_server(client)
         for one in made:
+            one.job_variables = PROCESS_JOB if kind == PROCESS else {}
             one.apply()
     except httpx.TransportError as error:
         raise ServiceError(
@@ -112,26 +115,27 @@ def _schedule(described: Mapping[str, str], cron: str, timezone: str) -> Schedul
         ) from error
 
 
-def _prepare_pool(client: SyncPrefectClient, pool: str, ours: str, queue: str) -> None:
-    """Make the pool, where it is ours, and the queue of a model in it.
+def _prepare_pool(client: SyncPrefectClient, pool: str, ours: str, queue: str) -> str:
+    """Make the pool, where it is ours, and the queue of a model in it; give the pool's type.
 
     A limit on the queue lets one run at a time through, and one that waits for its form does not count. With a limit on the
     deployment, that run would be ended within minutes: Prefect 3.8 takes its lease away.
     """
     try:
-        client.read_work_pool(pool)
+        kind = client.read_work_pool(pool).type
     except ObjectNotFound:
         if pool != ours:
             raise SettingsError(
                 f"There is no work pool named {pool}.",
                 cure="Create it with `prefect work-pool create`, or leave --pool out.",
             ) from None
-        client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+        kind = client.create_work_pool(WorkPoolCreate(name=pool, type=PROCESS)).type
     try:
         known = client.read_work_queue_by_name(queue, work_pool_name=pool)
     except ObjectNotFound:
         known = client.create_work_queue(name=queue, work_pool_name=pool)
     client.update_work_queue(known.id, concurrency_limit=1)
+    return kind
 
 
 def _prepare_server(client: SyncPrefectClient) -> None:

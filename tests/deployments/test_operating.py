@@ -232,18 +232,22 @@ def test_two_who_start_it_at_once_get_one_training_though_the_worker_is_killed(h
     parameters = {"settings": stored | {"gate": stored["gate"] | {"mode": "never"}}}
     for _ in range(2):
         house.prefect(f"deployments/{house.deployment('retrain')}/create_flow_run", parameters=parameters)
-    worker = house.service("worker")
-    os.kill(worker.pid, signal.SIGKILL)
 
     def started() -> list[Json]:
         ours = [run for run in house.runs() if run["id"] not in known]
         return [run for run in ours if run["parameters"]["settings"]["gate"]["mode"] == "never"]
 
+    house.wait(lambda: any(run["state_type"] == "RUNNING" for run in started()))
+    worker = house.service("worker")
+    os.kill(worker.pid, signal.SIGKILL)
     house.wait(lambda: len(started()) == 2 and all(run["state_type"] in ENDED for run in started()))
     assert house.service("worker").pid != worker.pid
     messages = sorted(run["state"]["message"] for run in started())
     assert messages[0].startswith("Not promoted: ")
     assert messages[1].startswith("Nothing to do: Nothing is new")
+    for run in started():
+        printed = house.workspace / "runs" / run["name"].rpartition(" ")[2] / "output.log"
+        assert "Task run 'assembly'" in printed.read_text()
     assert len(list((house.workspace / "store" / "adapter_training").glob("*"))) == trained + 1
 
 

@@ -74,6 +74,7 @@ def test_a_recipe_is_deployed_under_its_models_name_and_again_without_a_second_o
             "timezone": "America/New_York",
         }
         assert made.entrypoint == "flows.retrain.retrain"
+        assert made.job_variables == {"stream_output": False}  # else a killed worker ends its runs
         assert made.path is None  # else every run would copy that folder first
         assert made.global_concurrency_limit is None  # its lease ends a run that waits for its form
         queue = client.read_work_queue_by_name("help-desk", work_pool_name="freshtune")
