@@ -23,7 +23,7 @@ from tasks.core.store.keys import code_digest, digest_modules, versions_of
 from tasks.core.store.making import Made, known_code, past
 from tasks.effort import effort_of
 from tasks.foretelling import foretell, is_data, told_receipts
-from tasks.novelty import may_give_the_same, shape_of, spreads
+from tasks.novelty import may_give_the_same, shape_of, spreads, taught_before
 from tasks.step_calls import Call, Fate, ForeseenStep
 
 MOST_READING = 1.5  # seconds, in which artifacts are read whole; a plan is to be there in five
@@ -93,8 +93,9 @@ class Foresight:
         aside = self.exact and (is_data(step.kind) or step.name in ASIDE)
         if aside and _are_here(call.workspace, call.values.values()):
             return self._keep(_done(call))
-        if known and reason.kind == "artifact":
-            return self._keep(step.kind.model_validate(known))
+        same = known if reason.kind == "artifact" else taught_before(call, self.past)
+        if same:
+            return self._keep(step.kind.model_validate(same))
         mark = OPEN if may_give_the_same(step.name, reason, call.values) else CHANGED
         return self._shaped(call) or self._like(call, mark, step.name)
 

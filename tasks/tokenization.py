@@ -18,8 +18,9 @@ from tasks.core.settings import TokensSettings
 from tasks.core.store.artifacts import Draft
 from tasks.core.store.ledger import Entry, Fate, account, write_ledger
 from tasks.core.store.rows import ROWS, read_table, write_rows
+from tasks.core.tokens.encoded import Encoded
 from tasks.core.tokens.lengths import histogram
-from tasks.core.tokens.masking import Encoded, encode_conversations
+from tasks.core.tokens.masking import encode_conversations
 from tasks.core.tokens.preview import preview
 from tasks.core.tokens.prompts import TemplateName, template_source, with_template
 from tasks.core.tokens.storing import (

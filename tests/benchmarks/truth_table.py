@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -243,6 +243,7 @@ def changes_of_code(plain: Any, steps: list[str]) -> Iterator[Change]:
         with (
             patch("tasks.step_identity.code_digest", digest),
             patch("tasks.foresight.code_digest", digest),
+            patch("tasks.novelty.code_digest", digest),
         ):
             yield
 
@@ -253,12 +254,10 @@ def changes_of_code(plain: Any, steps: list[str]) -> Iterator[Change]:
                 name: f"{one}{'.x' if name == library else ''}" for name, one in versions(libraries).items()
             }
 
-        places = ("tasks.core.store.keys", "tasks.step_identity", "tasks.foresight")
-        with (
-            patch(f"{places[0]}.versions_of", of),
-            patch(f"{places[1]}.versions_of", of),
-            patch(f"{places[2]}.versions_of", of),
-        ):
+        places = ("core.store.keys", "step_identity", "foresight", "novelty")
+        with ExitStack() as patched:
+            for place in places:
+                patched.enter_context(patch(f"tasks.{place}.versions_of", of))
             yield
 
     for step in steps:

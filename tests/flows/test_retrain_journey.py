@@ -220,6 +220,16 @@ def test_an_exact_plan_knows_packed_logs_that_hold_what_is_known(
     assert {one["name"] for one in planned["parts"] if one["fate"] != "cached"} == {"unpacking"}
 
 
+def test_an_exact_plan_knows_that_rows_with_other_products_teach_the_same(
+    settings: Settings, first: Told
+) -> None:
+    fields = settings.logs.fields.model_copy(update={"product": "category"})
+    logs = settings.logs.model_copy(update={"fields": fields})
+    outcome, followed = run_as_planned(settings.model_copy(update={"logs": logs}), perhaps=None, open_still=1)
+    assert ("adapter_training", False) in {(step.name, step.cached) for step in followed.steps}
+    assert outcome["metrics"]["challenger"]["loss"] == first[0]["metrics"]["challenger"]["loss"]
+
+
 def test_a_plan_of_packed_logs_says_that_all_of_them_is_new(
     settings: Settings, first: Told, tmp_path: Path
 ) -> None:

@@ -8,28 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from tasks.core.tokens.cutting import Prompt, piece_bounds, shorten
+from tasks.core.tokens.encoded import Encoded
 from tasks.core.tokens.layouts import Layout, control_sequence, layout_of
 from tasks.core.tokens.prompts import Turn, messages_of
 from tasks.core.tokens.rendering import Message, encode_all, render
 
 Reason = Literal["over_length", "control_token", "unknown_token", "empty_reply"]
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Token ids of one example, or of one of its pieces; the loss is on `ids[prompt_length:]`.
-
-    `whole` says that this row alone teaches the whole reply. Pieces together teach it, each token once.
-    """
-
-    ids: list[int]
-    prompt_length: int
-    piece: int = 1
-    pieces: int = 1
-
-    @property
-    def whole(self) -> bool:
-        return self.pieces == 1
 
 
 Outcome = list[Encoded] | Reason

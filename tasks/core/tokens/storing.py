@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-if TYPE_CHECKING:
-    from tasks.core.tokens.masking import Encoded
+from tasks.core.tokens.encoded import Encoded
 
 TRAIN, HELD_OUT, TOKENIZER = "train.arrow", "held_out.arrow", "tokenizer"
 SAMPLES, LENGTHS = "samples.jsonl", "lengths.json"
@@ -28,6 +27,8 @@ SCHEMA = pa.schema(
         ("outcome", pa.string()),
     ]
 )
+TAUGHT = ("row_id", "group", "ids", "prompt_length", "weight")
+"""What a training reads of a row; the other columns are for those who judge."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def rows_of_pieces(
     language: str,
     product: str,
     weight: float,
-    pieces: "Sequence[Encoded]",
+    pieces: Sequence[Encoded],
     month: str = "",
     outcome: str = "",
 ) -> list[TokenRow]:
@@ -115,6 +116,15 @@ def pick_token_rows(path: Path, places: Iterable[bool], target: Path) -> int:
     told = iter(places)
     flags = ((batch, pa.array(islice(told, len(batch)), pa.bool_())) for batch in _batches(path))
     return _write(target, (batch.filter(chosen) for batch, chosen in flags))
+
+
+def teach_the_same(one: Path, other: Path) -> bool:
+    """Say whether a training on two files of rows is the very same, whatever else they tell of them."""
+    pairs = zip_longest(_batches(one), _batches(other))
+    return all(
+        mine is not None and theirs is not None and mine.select(TAUGHT).equals(theirs.select(TAUGHT))
+        for mine, theirs in pairs
+    )
 
 
 def longest_row(path: Path) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.core.tokens.batching import IGNORED, collate
+from tasks.core.tokens.encoded import Encoded
 from tasks.core.tokens.layouts import Layout, layout_of
-from tasks.core.tokens.masking import Encoded
 from tasks.core.tokens.rendering import decode_all
 
 SCHEMA = pa.schema(

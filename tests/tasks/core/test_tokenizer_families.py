@@ -10,8 +10,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tasks.core.tokens.batching import IGNORED, collate
+from tasks.core.tokens.encoded import Encoded
 from tasks.core.tokens.layouts import control_ids, layout_of
-from tasks.core.tokens.masking import Encoded, encode_conversation, encode_conversations
+from tasks.core.tokens.masking import encode_conversation, encode_conversations
 from tasks.core.tokens.preview import preview
 from tasks.core.tokens.prompts import encode, has_control_token, question_of, render_prompt, with_template
 from tasks.core.tokens.traits import token_traits

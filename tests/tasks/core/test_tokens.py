@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from tasks.core.errors import ModelError
 from tasks.core.tokens import prompts, rendering
 from tasks.core.tokens.batching import IGNORED, collate, ordered_batches, token_batches
 from tasks.core.tokens.cutting import LEAST_QUESTION, piece_bounds
+from tasks.core.tokens.encoded import Encoded
 from tasks.core.tokens.lengths import added_up, histogram
-from tasks.core.tokens.masking import Encoded, encode_conversation, encode_conversations
+from tasks.core.tokens.masking import encode_conversation, encode_conversations
 from tasks.core.tokens.preview import preview
 from tasks.core.tokens.prompts import encode, render_prompt, template_source, with_template
 from tasks.core.tokens.rendering import encode_all, within
@@ -30,6 +32,7 @@ from tasks.core.tokens.storing import (
     map_token_rows,
     rows_of_pieces,
     save_token_rows,
+    teach_the_same,
 )
 from tasks.core.tokens.traits import SCHEMA, token_traits
 from tasks.core.tokens.vetting import refusals
@@ -494,6 +497,32 @@ def test_equal_rows_are_equal_bytes_however_they_were_cut_into_shards(tmp_path: 
     assert concatenate_token_rows(shards, tmp_path / "joined") == 2500
     assert (tmp_path / "joined").read_bytes() == (tmp_path / "all").read_bytes()
     assert load_token_rows(tmp_path / "joined") == rows
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "same"),
+    [
+        ("product", "q", True),
+        ("language", "de", True),
+        ("month", "2026-08", True),
+        ("outcome", "solved", True),
+        ("row_id", "s", False),
+        ("group", "h", False),
+        ("ids", [1, 2, 4], False),
+        ("prompt_length", 2, False),
+        ("weight", 2.0, False),
+    ],
+)
+def test_rows_teach_the_same_whatever_else_is_told_of_them(
+    tmp_path: Path, field: str, value: Any, same: bool
+) -> None:
+    row = TokenRow("r", "g", "en", "p", [1, 2, 3], 1)
+    rows = [row] * BATCH
+    save_token_rows(tmp_path / "one", [*rows, row])
+    save_token_rows(tmp_path / "other", [*rows, replace(row, **{field: value})])
+    save_token_rows(tmp_path / "fewer", rows)
+    assert teach_the_same(tmp_path / "one", tmp_path / "other") is same
+    assert not teach_the_same(tmp_path / "one", tmp_path / "fewer")
 
 
 def test_the_trainer_maps_what_was_joined(tmp_path: Path) -> None:
