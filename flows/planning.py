@@ -26,10 +26,10 @@ from tasks.core.receipts import (
 )
 from tasks.core.registry.client import has_registry
 from tasks.core.report.wording import counted
-from tasks.core.settings import Settings
+from tasks.core.settings import ModelSettings, Settings
 from tasks.core.store.shadows import shadow_of
 from tasks.core.tokens.storing import TRAIN, largest_share, longest_row
-from tasks.effort import trained_tokens
+from tasks.effort import trained_tokens, weights_of
 from tasks.foresight import Foresight, foresight
 from tasks.foretelling import is_data
 from tasks.journal import JOURNAL, Journal, StepRun
@@ -61,7 +61,7 @@ def plan_run(
                 go_through(here)
         finally:
             JOURNAL.reset(token)
-        return _told(found, followed, here, _memory(found, here, others, forecaster))
+        return _told(found, followed, here, _memory(found, here, settings.model, others, forecaster))
 
 
 @contextmanager
@@ -162,9 +162,13 @@ def _training(found: Foresight, settings: Settings) -> dict[str, Any]:
 
 
 def _memory(
-    found: Foresight, settings: Settings, others: Iterable[str], forecaster: Forecaster | None
+    found: Foresight,
+    settings: Settings,
+    asked: ModelSettings,
+    others: Iterable[str],
+    forecaster: Forecaster | None,
 ) -> list[dict[str, Any]]:
-    """Foresee what a training needs, if there is one, and its base is here to look at."""
+    """Foresee what a training needs, if there is one, and its base is here to look at; of each device what `asked` means there."""
     base, rows = _first(found, BaseModel), _first(found, TokenRows)
     trains = any(one.name == TRAINING and one.fate != "cached" for one in found.steps)
     if forecaster is None or base is None or rows is None or not trains:
@@ -177,8 +181,9 @@ def _memory(
     folder = base.folder(settings.workspace)
     if not folder.exists():
         return [{"device": "this machine", "problem": "it is known once the base is here"}]
-    chapter = (settings.model, settings.lora, settings.training)
-    return forecaster.ask(chapter, folder, longest, 1.0 if share is None else share, others)
+    chapter = (asked, settings.lora, settings.training)
+    labelled = 1.0 if share is None else share
+    return forecaster.ask(chapter, folder, weights_of(folder), longest, labelled, others)
 
 
 def _shape(rows: TokenRows, settings: Settings) -> tuple[int, float | None]:

@@ -10,9 +10,10 @@ from flows.judge_adapter import judge_adapter
 from flows.prepare_data import PreparedData, prepare_data
 from flows.publish_model import publish_model
 from flows.train_adapter import TrainedAdapter
-from tasks.base_fetching import find_base
+from tasks.base_fetching import fetch_base, find_base
+from tasks.base_holding import settle_quantization
 from tasks.core.model.devices import settled_dtype
-from tasks.core.receipts import BaseSource, GoldenCases, HarnessTasks
+from tasks.core.receipts import BaseModel, BaseSource, GoldenCases, HarnessTasks
 from tasks.core.report.tables import verdict
 from tasks.core.settings import Settings
 from tasks.golden_reading import read_golden
@@ -51,6 +52,12 @@ def begin(settings: Settings) -> Beginning:
     source, golden = find_base(settings.model), read_golden(settings.evaluation.golden)
     harness = read_harness(settings.evaluation.harness)
     return Beginning(source, golden, harness, prepare_data(settings))
+
+
+def with_base(begun: Beginning, settings: Settings) -> tuple[BaseModel, Settings]:
+    """Fetch the base, and say how it is held, where the settings leave that to the device: it is in the keys of what follows."""
+    base = fetch_base(settings.workspace, begun.source)
+    return base, settle_quantization(settings.workspace, base, settings)
 
 
 def judge_and_publish(begun: Beginning, trained: TrainedAdapter, settings: Settings) -> None:

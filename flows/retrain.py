@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.environment import here
 from flows.prepare_data import prepare_data
-from flows.recorded_runs import begin, ended, judge_and_publish, run_name, settled
+from flows.recorded_runs import begin, ended, judge_and_publish, run_name, settled, with_base
 from flows.train_adapter import train_adapter
 from flows.weigh_training import is_worth_training
 from tasks.core.settings import Settings
@@ -26,7 +26,8 @@ def go_through(settings: Settings) -> None:
     """Go through the whole story, as far as it is worth it."""
     begun = begin(settings)
     if is_worth_training(begun.data.examples, begun.source, settings):
-        trained = train_adapter(begun.data, begun.source, settings)
+        base, settings = with_base(begun, settings)
+        trained = train_adapter(begun.data, base, settings)
         judge_and_publish(begun, trained, settings)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow
 
 from flows.environment import here
-from flows.recorded_runs import begin, ended, judge_and_publish, run_name, settled
+from flows.recorded_runs import begin, ended, judge_and_publish, run_name, settled, with_base
 from flows.train_adapter import TrainedAdapter, TrainingGround, prepare_training, train_on
 from tasks.core.errors import FreshtuneError, Stopped
 from tasks.core.receipts import Adapter
@@ -38,7 +38,8 @@ def sweep(settings: Settings) -> dict[str, Any]:
     settings = settled(here(settings))
     with recorded(settings) as run:
         begun = begin(settings)
-        ground = prepare_training(begun.data, begun.source, for_trials(settings))
+        base, settings = with_base(begun, settings)
+        ground = prepare_training(begun.data, base, for_trials(settings))
         run.settings = settings = find_settings(ground, settings)
         judge_and_publish(begun, _train(ground, settings), settings)
     return ended(run.outcome)

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from flows.prepare_data import PreparedData
 from tasks.adapter_training import train_adapter as train
-from tasks.base_fetching import fetch_base
 from tasks.base_quantization import quantize_base
-from tasks.core.receipts import Adapter, BaseModel, BaseSource, TokenRows, WarmStart
+from tasks.core.receipts import Adapter, BaseModel, TokenRows, WarmStart
 from tasks.core.registry.ancestry import from_base_words
 from tasks.core.settings import Settings
 from tasks.core.store.digests import digest_value
@@ -47,17 +46,16 @@ class TrainedAdapter:
     adapter: Adapter
 
 
-def train_adapter(data: PreparedData, source: BaseSource, settings: Settings) -> TrainedAdapter:
-    """Fetch the base, encode the examples with its tokenizer, and train."""
-    ground = prepare_training(data, source, settings)
+def train_adapter(data: PreparedData, base: BaseModel, settings: Settings) -> TrainedAdapter:
+    """Encode the examples with the base's tokenizer, and train."""
+    ground = prepare_training(data, base, settings)
     with tracked_as(settings.registry):
         return train_on(ground, settings)
 
 
-def prepare_training(data: PreparedData, source: BaseSource, settings: Settings) -> TrainingGround:
-    """Fetch the base, encode the examples with its tokenizer, and find out what the training goes on from."""
+def prepare_training(data: PreparedData, base: BaseModel, settings: Settings) -> TrainingGround:
+    """Encode the examples with the base's tokenizer, and find out what the training goes on from."""
     place, model = settings.workspace, settings.model
-    base = fetch_base(place, source)
     rows = _tokenize(data, base, settings)
     held = (
         quantize_base(place, base, model.double_quant, model.dtype) if model.quantization == "nf4" else base

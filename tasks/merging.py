@@ -55,7 +55,7 @@ def merge_adapter(
     trained = trained_model(
         base_folder,
         adapter_folder,
-        model.quantization,
+        model.held_as,
         double_quant=model.double_quant,
         dtype=model.dtype,
         held=held.folder(workspace),
@@ -69,7 +69,7 @@ def merge_adapter(
         tokenizer.save_pretrained(target)
         return compare_logits(said, reply_logits(load_merged(target), examples))
 
-    into, proof, others = QUANTIZED.get(model.quantization, BASE), merged(into_files=False), {}
+    into, proof, others = QUANTIZED.get(model.held_as, BASE), merged(into_files=False), {}
     if trained.quantized:
         others[BASE] = compare_logits(said, _unmerged(base_folder, adapter_folder, examples))
         if others[BASE].kl < proof.kl:

@@ -13,9 +13,11 @@ from small_judge import small_judge
 
 from flows.answering import answer_question
 from flows.cleaning_up import clean_workspace
+from flows.planning import plan_run
 from flows.registry_reading import trace
 from tasks.core.comparing.pairwise import pairs_of
 from tasks.core.errors import FreshtuneError, SettingsError
+from tasks.core.planning.memory_forecast import Forecaster
 from tasks.core.receipts import Evaluation
 from tasks.core.registry.client import open_registry
 from tasks.core.settings import JudgeSettings, RetentionSettings, Settings
@@ -256,6 +258,23 @@ def test_a_plan_knows_a_quantized_base_by_its_base(settings: Settings, first: To
 def fates_of(planned: dict[str, Any]) -> dict[str, str]:
     """Give the fate of each step, the last one's where there are several of a name."""
     return {one["name"]: one["fate"] for one in planned["parts"]}
+
+
+def test_how_the_base_is_held_is_chosen_for_the_device_and_foreseen_for_others(
+    settings: Settings, first: Told
+) -> None:
+    def of(**model: str) -> Settings:
+        return settings.model_copy(update={"model": settings.model.model_copy(update=model)})
+
+    chosen = of(quantization="auto")
+    planned = plan_run(chosen, ["h100"], Forecaster())
+    assert [one["held_as"] for one in planned["memory"]] == ["none", "none"]
+    alike = plan_run(of(quantization="none", dtype="float16"), ["h100"], Forecaster())
+    assert planned["memory"][1]["needed"] == alike["memory"][1]["needed"]
+    _, followed = run_as_planned(chosen)
+    (note,) = (one for one in followed.notes if "model.quantization is auto" in one)
+    assert note.startswith("The base is held unquantized: unquantized, it takes ")
+    assert set(fates_of(plan_of(of(quantization="none"))).values()) == {"cached"}
 
 
 def test_equal_content_is_a_hit_under_another_name(settings: Settings, first: Told, tmp_path: Path) -> None:

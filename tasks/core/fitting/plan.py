@@ -158,7 +158,8 @@ def outline(
         pad_id=0,
         longest=longest,
         packed=False,
-        **model.model_dump(include={"quantization", "double_quant", "dtype", "attention"}),
+        quantization=model.held_as,
+        **model.model_dump(include={"double_quant", "dtype", "attention"}),
         **lora.model_dump(),
         **training.model_dump(exclude={"start", "replay"}),
     )

@@ -17,7 +17,7 @@ def load_as_trained(base: Path, adapter: Path | None, model: ModelSettings) -> A
     whole = adapter is not None and is_whole(adapter)
     loaded = load_base(
         base,
-        model.quantization,
+        model.held_as,
         double_quant=model.double_quant,
         dtype="float32" if whole else model.dtype,
         attention=model.attention,

@@ -12,6 +12,8 @@ CPU_TOKENS = 1024
 """Padded tokens at once on a CPU: the activations of a layer stay in its caches. Of 512 to 4096, 1024 trained fastest at
 each of three sizes (1.3, 4.2 and 11.6 million weights on two cores): by 42, 17 and 11 % over 4096."""
 
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+"""Of a number of a compute type."""
 
 CPU_LOGITS, GPU_LOGITS = 2**20, 2**27
 """Logits in memory at once: 4 MiB in float32 on a CPU, for its caches, and 512 MiB on a GPU, for its width."""
@@ -35,11 +37,16 @@ def compute_dtype(dtype: str, device: str) -> Any:
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
+def has_gpu_driver() -> bool:
+    """Say whether there may be a GPU, without torch, whose import takes seconds."""
+    return any(place.exists() for place in GPU_NODES)
+
+
 def settled_dtype(dtype: str) -> str:
     """Name the compute type that `dtype` means on this machine's device."""
     if dtype != "auto":
         return dtype
-    if not any(place.exists() for place in GPU_NODES):  # known without torch, whose import takes seconds
+    if not has_gpu_driver():
         return "float32"
     return str(compute_dtype(dtype, default_device())).removeprefix("torch.")
 
@@ -62,11 +69,26 @@ def free_memory(device: Any, processes: int = 1) -> int:
     return int(torch.cuda.mem_get_info(torch.device(device))[0])
 
 
-def _left_of_container() -> int:
-    """Give what the limit of this process's container leaves; far more than there is where none is set."""
-    most, used = ((CONTAINER / f"memory.{name}") for name in ("max", "current"))
+def total_memory(processes: int = 1) -> int:
+    """Give the bytes of the default device's memory, whoever uses them; `processes` share a CPU's."""
+    if has_gpu_driver() and (device := default_device()) != "cpu":
+        import torch
+
+        return int(torch.cuda.get_device_properties(torch.device(device)).total_memory)
+    return min(int(psutil.virtual_memory().total), _limit_of_container()) // processes
+
+
+def _limit_of_container() -> int:
+    """Give the limit of this process's container; far more than there is where none is set."""
+    most = CONTAINER / "memory.max"
     text = most.read_text().strip() if most.is_file() else "max"
-    return 2**63 if text == "max" else max(int(text) - int(used.read_text()), 0)
+    return 2**63 if text == "max" else int(text)
+
+
+def _left_of_container() -> int:
+    """Give what the limit of this process's container leaves."""
+    limit = _limit_of_container()
+    return limit if limit == 2**63 else max(limit - int((CONTAINER / "memory.current").read_text()), 0)
 
 
 def release_memory() -> None:

@@ -29,7 +29,7 @@ SHAPING = (
     "sharding",
 )  # of a training's settings, what its memory depends on
 ALIKE = 0.05  # rows are alike with a longest that differs by this share, and as much of them learned
-HELD = 0.6  # GiB that a GPU's driver and context take before anything is loaded
+CONTEXT = 0.6  # GiB that a GPU's driver and context take before anything is loaded
 NAMED = {
     "t4": 15,
     "a10": 23,
@@ -102,11 +102,14 @@ class Forecaster:
         self,
         settings: tuple[ModelSettings, LoraSettings, TrainingSettings],
         base: Path,
+        weights: int,
         longest: int,
         labelled_share: float,
         others: Iterable[str],
     ) -> list[dict[str, Any]]:
         """Give, for this machine's device and for each of the others, what goes through at once and what that needs, in bytes.
+
+        Where the settings leave it to the device how the base, of so many `weights`, is held, `held_as` says that.
 
         A device for which it is too much has a `problem` and a `cure`; one that could not be foreseen has only a `problem`.
         """
@@ -116,6 +119,7 @@ class Forecaster:
             "lora": lora,
             "training": training,
             "base": str(base.absolute()),
+            "weights": weights,
             "longest": longest,
             "labelled_share": labelled_share,
             "others": {name: gib_of(name) for name in others},
@@ -146,33 +150,49 @@ def main() -> None:
 
 
 def _answers(asked: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    from tasks.core.model.devices import default_device, free_memory
+    from tasks.core.model.devices import default_device, free_memory, total_memory
 
-    device = default_device()
-    yield _of("this machine", device, free_memory(device, asked["training"]["processes"]), asked)
+    device, processes = default_device(), asked["training"]["processes"]
+    yield _of("this machine", device, free_memory(device, processes), total_memory(processes), asked)
     for name, gib in asked["others"].items():
-        yield _of(name, "cuda:0", int((gib - HELD) * GIB), asked)
+        yield _of(name, "cuda:0", int((gib - CONTEXT) * GIB), int(gib * GIB), asked)
 
 
-def _of(name: str, device: str, free: int, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _of(name: str, device: str, free: int, whole: int, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Foresee one device."""
     from tasks.core.fitting.memory import settle
     from tasks.core.fitting.plan import outline
 
+    lora, training = LoraSettings(**asked["lora"]), TrainingSettings(**asked["training"])
+    model = _held(ModelSettings(**asked["model"]), lora, training, asked["weights"], device, whole)
     told = {"device": name, "kind": device.partition(":")[0], "free": free}
-    plan = outline(
-        ModelSettings(**asked["model"]),
-        LoraSettings(**asked["lora"]),
-        TrainingSettings(**asked["training"]),
-        base=Path(asked["base"]),
-        longest=asked["longest"],
-    )
+    if asked["model"]["quantization"] == "auto":
+        told["held_as"] = model.held_as
+    plan = outline(model, lora, training, base=Path(asked["base"]), longest=asked["longest"])
     try:
         return told | asdict(settle(plan, asked["labelled_share"], device, free))
     except FreshtuneError as error:
         return told | {"problem": error.message, "cure": error.cure}
     except Exception as error:  # noqa: BLE001 - whatever a family's code does with tensors that hold nothing
         return told | {"problem": f"it cannot be foreseen for this base ({type(error).__name__})"}
+
+
+def _held(
+    model: ModelSettings,
+    lora: LoraSettings,
+    training: TrainingSettings,
+    weights: int,
+    device: str,
+    memory: int,
+) -> ModelSettings:
+    """Settle how the base is held on a device, as a run there would."""
+    from tasks.core.model.devices import compute_dtype
+    from tasks.core.model.holding import choose_quantization, unquantized_bytes
+
+    if model.quantization != "auto":
+        return model
+    mine = unquantized_bytes(weights, compute_dtype(model.dtype, device).itemsize, training)
+    return model.model_copy(update={"quantization": choose_quantization(mine, lora.method, memory)})
 
 
 if __name__ == "__main__":

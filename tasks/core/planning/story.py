@@ -10,7 +10,7 @@ from typing import Any
 from tasks.core.fitting.schedule import plan_steps
 from tasks.core.planning.costs import Cost
 from tasks.core.receipts import TokenRows
-from tasks.core.report.wording import clock, counted, size, spoken
+from tasks.core.report.wording import clock, counted, held_in, size, spoken
 from tasks.core.settings import TrainingSettings
 from tasks.core.tokens.storing import TRAIN, lengths_of
 
@@ -143,7 +143,8 @@ def _memory(one: Mapping[str, Any]) -> str:
     if "problem" in one:
         return f"{name}: {one['problem']} {one.get('cure', '')}".rstrip()
     twice = ", activations computed twice" if one["gradient_checkpointing"] else ""
-    return f"{name}: {size(one['needed'])} of {size(one['free'])} free, {one['micro_tokens']:,} tokens at once{twice}"
+    held = f", the base {held_in(one['held_as'])}" if "held_as" in one else ""
+    return f"{name}: {size(one['needed'])} of {size(one['free'])} free, {one['micro_tokens']:,} tokens at once{twice}{held}"
 
 
 def _told(plan: Mapping[str, Any]) -> list[str]:

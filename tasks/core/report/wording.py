@@ -73,6 +73,11 @@ def size(count: int) -> str:
     return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{count / 2**20:,.0f} MiB"
 
 
+def held_in(quantization: str) -> str:
+    """Say how a base is held: `unquantized`, or `in nf4`."""
+    return "unquantized" if quantization == "none" else f"in {quantization}"
+
+
 def clock(seconds: float) -> str:
     """Give a duration the way a clock would: `4.2 s`, `3 min 05 s`, `2 h 10 min`."""
     if seconds < 59.95:

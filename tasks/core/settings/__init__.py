@@ -28,6 +28,7 @@ from tasks.core.settings.judging import (
 )
 from tasks.core.settings.training import (
     EpochRange,
+    Held,
     LoraSettings,
     ModelSettings,
     Range,
@@ -46,6 +47,7 @@ __all__ = [
     "Fields",
     "FormatSettings",
     "GateSettings",
+    "Held",
     "JudgeSettings",
     "LogsSettings",
     "LoraSettings",

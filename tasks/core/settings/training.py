@@ -6,6 +6,9 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from tasks.core.settings.words import Commit, Epochs, Fraction, Number, Positive, Rank, Rate, Section, Targets
 
+Held = Literal["none", "nf4", "int8"]
+"""How a base is held; `none` is as its files have it, in the compute type."""
+
 
 class ModelSettings(Section):
     """The base model."""
@@ -14,14 +17,22 @@ class ModelSettings(Section):
     """A local folder, or a hub id with `revision`."""
     revision: Commit = ""
     """Commit of the hub id; required for one."""
-    quantization: Literal["none", "nf4", "int8"] = "nf4"
-    """How the frozen base is held while training."""
+    quantization: Literal[Held, "auto"] = "nf4"
+    """How the frozen base is held while training; `auto` is `none` where its weights take at most half of the device's memory, or
+    nothing else can be right, and `nf4` elsewhere."""
     double_quant: bool = True
     """Quantize the quantization constants too (nf4)."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Compute type; `auto` is bfloat16 on a GPU that has it and float32 on a CPU."""
     attention: Literal["auto", "sdpa", "eager"] = "auto"
     """Attention implementation; `auto` is sdpa where the family has it."""
+
+    @property
+    def held_as(self) -> Held:
+        """Give the quantization, once it is settled. Raises `ValueError` before."""
+        if self.quantization == "auto":
+            raise ValueError("model.quantization is not settled yet.")
+        return self.quantization
 
     def without_source(self) -> "ModelSettings":
         """Give what shapes the loading; where the base is from is told by its receipt."""

@@ -1,0 +1,33 @@
+"""Base holding: how the base is held in a run whose settings leave that to the device."""
+
+from pathlib import Path
+
+from tasks.core.model.devices import BYTES, total_memory
+from tasks.core.model.holding import UNROUNDED, choose_quantization, unquantized_bytes
+from tasks.core.receipts import BaseModel
+from tasks.core.report.wording import held_in, size
+from tasks.core.settings import Held, Settings
+from tasks.effort import weights_of
+from tasks.journal import journal
+
+
+def settle_quantization(workspace: Path, base: BaseModel, settings: Settings) -> Settings:
+    """Give the settings with how the base is held; the run says what was chosen, and why."""
+    if settings.model.quantization != "auto":
+        return settings
+    held, why = _choose(base.folder(workspace), settings)
+    journal().notes.append(f"The base is held {held_in(held)}: {why} (model.quantization is auto).")
+    return settings.model_copy(update={"model": settings.model.model_copy(update={"quantization": held})})
+
+
+def _choose(base: Path, settings: Settings) -> tuple[Held, str]:
+    training, method = settings.training, settings.lora.method
+    weights = weights_of(base)
+    if not weights:
+        return "nf4", "until its files are here and measured"
+    memory = total_memory(training.processes)
+    mine = unquantized_bytes(weights, BYTES[settings.model.dtype], training)
+    held = choose_quantization(mine, method, memory)
+    if method in UNROUNDED:
+        return held, f"{method} needs weights in full precision"
+    return held, f"unquantized, it takes {size(mine)} of the device's {size(memory)}"
