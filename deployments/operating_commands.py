@@ -22,6 +22,7 @@ from deployments.services.supervising import (
 )
 from deployments.services.worker import become_worker
 from deployments.settings_reading import read_settings
+from flows.environment import HERE
 from tasks.core.errors import ServiceError
 from tasks.core.operating.addresses import (
     ADDRESSES,
@@ -31,6 +32,7 @@ from tasks.core.operating.addresses import (
     read_addresses,
     services_folder,
 )
+from tasks.core.operating.orphans import end_orphans, orphans
 from tasks.core.report.wording import clock
 
 if TYPE_CHECKING:
@@ -133,6 +135,8 @@ def down(workspace: str | None, as_json: bool) -> None:
     were_up = are_up(place)
     if were_up:
         stop_supervisor(place)
+    for processes in orphans(place, HERE).values():
+        end_orphans(processes)
     line = "All services have ended." if were_up else f"No services were up in {place}."
     print_result({"schema": 1, "status": "done", "were_up": were_up}, line, as_json=as_json)
 

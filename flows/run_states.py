@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Cancelled, Completed, Crashed, Failed, Scheduled
 
 from flows.deployed import TAG
+from flows.environment import HERE
 from tasks.core.errors import ServiceError
+from tasks.core.operating.orphans import end_orphans, orphans
 from tasks.core.report.tables import verdict
 from tasks.core.store.locks import is_held
 from tasks.core.store.run_files import AT_WORK, read_outcome
@@ -33,15 +36,29 @@ def settle_runs(workspace: Path) -> list[str]:
 
     A run that reached its end while the server was away becomes what its folder says it is; another one has crashed, and
     people are told, also where Prefect found that out itself. Its steps end with it, so that nobody waits for what they held.
-    One that a worker took, and never began, waits for another worker. Raises `ServiceError` when the server does not answer.
+    One that a worker took, and never began, waits for another worker. A cancelled one whose worker was killed is ended here.
+    Raises `ServiceError` when the server does not answer.
     """
     try:
         with get_client(sync_client=True) as client:
-            return [_settle(client, run, state) for run, state in _gone(client, workspace)]
+            found = chain(
+                _cancelled(client, workspace), _gone(client, workspace)
+            )  # the second sees what the first did
+            return [_settle(client, run, state) for run, state in found]
     except httpx.HTTPError as error:
         raise ServiceError(
             f"Prefect does not answer ({type(error).__name__}).", cure="It is asked again."
         ) from error
+
+
+def _cancelled(client: SyncPrefectClient, workspace: Path) -> Iterator[tuple[FlowRun, State]]:
+    """End the runs that somebody cancelled and whose worker, which would end them, was killed."""
+    asked = {"state": {"type": {"any_": ["CANCELLING"]}}}
+    mine = orphans(workspace, HERE)
+    for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(asked)) if mine else ():
+        if str(run.id) in mine:
+            end_orphans(mine[str(run.id)])
+            yield run, Cancelled(message=STOPPED)
 
 
 def _gone(client: SyncPrefectClient, workspace: Path) -> Iterator[tuple[FlowRun, State]]:

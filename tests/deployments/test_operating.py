@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,9 @@ from browsers import CHROMIUM
 from journeys import freshtune, outcome_of, small_logs, small_sets
 from mlflow_server import free_port
 
+from flows.environment import HERE
 from tasks.core.operating.addresses import Addresses, read_addresses, services_folder
+from tasks.core.operating.orphans import RUN
 
 PATIENCE = 420  # seconds for a whole run, on a machine that does other things too
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -258,6 +261,10 @@ def test_down_leaves_no_process(house: House) -> None:
         for pid in pids
         for child in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     ]
+    orphan = subprocess.Popen(
+        ["sleep", "600"], env={**os.environ, HERE: str(house.workspace), RUN: "lost its worker"}
+    )
+    family.append(psutil.Process(orphan.pid))
     assert house.command("down")["were_up"]
     psutil.wait_procs(family, timeout=5)
     assert [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []

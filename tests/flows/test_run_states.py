@@ -81,6 +81,18 @@ def test_a_run_that_somebody_cancelled_is_cancelled(made: Made, tmp_path: Path) 
     assert state_of(run) == ("Cancelled", STOPPED)
 
 
+def test_a_cancelled_run_whose_worker_was_killed_is_ended(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, other = made(Cancelling()), str(UUID(int=1))
+    ended = []
+    monkeypatch.setattr(run_states, "orphans", lambda *_: {str(run): ["mine"], other: ["another's"]})
+    monkeypatch.setattr(run_states, "end_orphans", ended.extend)
+    assert len(settle_runs(tmp_path)) == 1
+    assert ended == ["mine"]
+    assert state_of(run) == ("Cancelled", STOPPED)
+
+
 def test_a_run_that_waits_for_a_worker_at_somebody_elses_is_left_alone(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
