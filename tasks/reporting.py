@@ -25,7 +25,7 @@ from tasks.core.report.tables import evaluation_table, replies_table
 from tasks.core.report.terminal import replies_text, terminal_summary
 from tasks.core.settings import Settings
 from tasks.core.store.locks import at_work, exclusive
-from tasks.core.store.outputs import output_kept
+from tasks.core.store.outputs import keep_output
 from tasks.core.store.rows import read_rows
 from tasks.core.store.run_files import (
     AT_WORK,
@@ -64,7 +64,7 @@ def recorded(settings: Settings) -> Iterator[Run]:
     with ExitStack() as held, at_work(settings.workspace):
         run.folder.mkdir(parents=True, mode=0o700)
         held.enter_context(exclusive(run.folder / AT_WORK))
-        held.enter_context(output_kept(run.folder / OUTPUT))
+        keep_output(run.folder / OUTPUT)
         text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         (run.folder / SETTINGS).write_text(text, encoding="utf-8")
         try:

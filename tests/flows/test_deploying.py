@@ -114,6 +114,7 @@ def test_runs_go_to_a_pool_that_is_there_and_to_no_other(
         deploy(named, described, "", "", "gpus")
         made = [client.read_deployment_by_name(f"{flow}/pooled-desk") for flow in ("retrain", "rollback")]
         assert {one.work_pool_name for one in made} == {"gpus"}
+        assert made[0].job_variables == {}
         assert client.read_work_pool("gpus").type == "kubernetes"
         deploy(named, described, "", "", described["deployments"][0]["work_pool"]["name"])
         assert client.read_deployment_by_name("retrain/pooled-desk").work_pool_name == "freshtune"

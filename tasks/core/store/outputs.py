@@ -2,32 +2,30 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 
 STREAMS = (1, 2)  # the descriptors of standard output and standard error
+_KEPT = set[int]()
 
 
-@contextmanager
-def output_kept(file: Path) -> Iterator[None]:
-    """Keep in `file` what this process and its children print meanwhile to a stream that leads to `/dev/null`.
+def keep_output(file: Path) -> None:
+    """Keep in `file` what this process and its children print from now on to a stream that leads to `/dev/null`, or to an earlier file.
 
     A worker starts runs that way, since a pipe to it would end them with it. Nothing is made where both streams are read.
     """
-    unread = [stream for stream in STREAMS if _leads_nowhere(stream)]
+    unread = [stream for stream in STREAMS if stream in _KEPT or _leads_nowhere(stream)]
     if not unread:
-        yield
         return
-    former = {stream: os.dup(stream) for stream in unread}
     kept = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        _lead(dict.fromkeys(unread, kept))
-        yield
+        for stream in unread:
+            os.dup2(kept, stream)
     finally:
-        _lead(former)
-        for opened in (kept, *former.values()):
-            os.close(opened)
+        os.close(kept)
+    _KEPT.update(unread)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a killed process has said what it printed
 
 
 def _leads_nowhere(stream: int) -> bool:
@@ -35,10 +33,3 @@ def _leads_nowhere(stream: int) -> bool:
         return os.path.samestat(os.fstat(stream), Path(os.devnull).stat())
     except OSError:  # it is closed
         return False
-
-
-def _lead(where: dict[int, int]) -> None:
-    for buffered in filter(None, (sys.stdout, sys.stderr)):  # a closed one is none
-        buffered.flush()
-    for stream, target in where.items():
-        os.dup2(target, stream)

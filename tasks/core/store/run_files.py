@@ -7,8 +7,8 @@ from typing import Any
 TABLE = "quarantine.parquet"  # rows that were not kept
 SETTINGS, RECEIPTS, OUTCOME = "settings.yaml", "receipts.json", "outcome.json"
 REPORT, SAMPLES, REPLIES, DATA_DOCS = "report.html", "samples.json", "replies.txt", "data_docs"
-PRIVATE = (REPORT, SAMPLES, REPLIES, DATA_DOCS, TABLE)
-OUTPUT = "output.log"  # what the run's process printed, where nobody listened
+OUTPUT = "output.log"  # what the run's process printed, where nobody listened: libraries may tell of a row
+PRIVATE = (REPORT, SAMPLES, REPLIES, DATA_DOCS, TABLE, OUTPUT)
 AT_WORK = "at-work.lock"  # held by the run's process, as long as it lives
 TOLD = ("status", "reason")  # what every outcome says
 

@@ -214,7 +214,7 @@ def _leave_run(workspace: Path, name: str, used: list[Receipt]) -> None:
     folder = workspace / "runs" / name
     (folder / "data_docs").mkdir(parents=True)
     (folder / "receipts.json").write_text(json.dumps([one.model_dump(mode="json") for one in used]))
-    for file in ("report.html", "samples.json", "replies.txt", "data_docs/index.html"):
+    for file in ("report.html", "samples.json", "replies.txt", "output.log", "data_docs/index.html"):
         (folder / file).write_text(f"<p>{WORDS if name == 'one' else 'nothing'}</p>")
     row_id = ANNS["row_id"] if name == "one" else LATER["row_id"]
     (folder / "outcome.json").write_text(json.dumps({"reason": f"Row {row_id} is wrong."}))
@@ -252,7 +252,7 @@ def test_what_was_made_from_a_row_goes_with_it_and_nothing_else(workspace: Path)
         "outcome.json",
         "receipts.json",
     ]
-    assert len(list((workspace / "runs" / "two").iterdir())) == 6
+    assert len(list((workspace / "runs" / "two").iterdir())) == 7
     assert json.loads((workspace / "runs/one/outcome.json").read_bytes()) == {
         "reason": "Row forgotten is wrong."
     }
