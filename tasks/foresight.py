@@ -95,7 +95,10 @@ class Foresight:
             return self._keep(_done(call))
         same = known if reason.kind == "artifact" else taught_before(call, self.past)
         if same:
-            return self._keep(step.kind.model_validate(same))
+            given = step.kind.model_validate(same)  # of damaged files nothing is read
+            is_damaged = reason.kind == "artifact" and given.folder(call.workspace).is_dir()
+            path = f"store/{step.name}/not-yet" if is_damaged else given.path
+            return self._keep(given.model_copy(update={"path": path}))
         mark = OPEN if may_give_the_same(step.name, reason, call.values) else CHANGED
         return self._shaped(call) or self._like(call, mark, step.name)
 

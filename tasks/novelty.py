@@ -10,7 +10,7 @@ from tasks.core.settings import TrainingSettings
 from tasks.core.store.artifacts import damage
 from tasks.core.store.digests import digest_folder
 from tasks.core.store.keys import code_digest, versions_of
-from tasks.core.store.making import Made
+from tasks.core.store.making import Made, machine
 from tasks.core.tokens.storing import TOKENIZER, TRAIN, teach_the_same
 from tasks.effort import length_of_training
 from tasks.step_calls import Call
@@ -65,14 +65,18 @@ def taught_before(call: Call, past: Callable[[Path, str], list[Made]]) -> Mappin
     """
     if call.step.name != "adapter_training" or not (call.workspace / call.values["rows"].path).is_dir():
         return None
-    made_by = code_digest(*call.step.modules), versions_of(call.step.libraries)
+    made_by = code_digest(*call.step.modules), versions_of(call.step.libraries), machine()
     now = call.values["rows"].folder(call.workspace)
-    known = {one.receipt["digest"]: one.receipt["path"] for one in past(call.workspace, "token_gathering")}
+    known = {
+        one.receipt["digest"]: one.receipt["path"]
+        for one in past(call.workspace, "token_gathering")
+        if one.receipt["counts"] == call.values["rows"].counts
+    }
     for one in past(call.workspace, call.step.name):
         made_from = one.receipt.get("made_from", {})
         place = known.get(made_from.get("rows", {}).get("TokenRows", ""), "")
         alike = made_from | {"rows": call.inputs["rows"]} == call.inputs
-        same_making = (one.code, one.libraries) == made_by
+        same_making = (one.code, one.libraries, one.machine) == made_by
         if place and alike and same_making and _teach_the_same(call.workspace / place, now):
             return one.receipt
     return None

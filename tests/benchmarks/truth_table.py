@@ -335,16 +335,21 @@ def main(words: list[str]) -> None:
     from journeys import run_here, small_logs, small_settings
 
     plain = small_settings(place / "ws", *small_logs(place / "logs"))
-    _, followed = run_here(plain)
-    paths = {one.path.split("/")[1]: "/".join(one.path.split("/")[:3]) for one in followed.receipts}
-    table = [
-        *changes_of_logs(plain, place),
-        *changes_of_settings(plain, place),
-        *changes_of_the_store(plain, paths),
-        *changes_of_code(plain, list(paths)),
-    ]
+
+    def paths() -> dict[str, str]:
+        """Give the artifacts of the plain run as they are now: others may have become champion."""
+        _, followed = run_here(plain)
+        return {one.path.split("/")[1]: "/".join(one.path.split("/")[:3]) for one in followed.receipts}
+
+    def table() -> Iterator[Change]:
+        paths()
+        yield from changes_of_logs(plain, place)
+        yield from changes_of_settings(plain, place)
+        yield from changes_of_the_store(plain, paths())
+        yield from changes_of_code(plain, list(paths()))
+
     found = []
-    for change in table:
+    for change in table():
         if words and not any(word in change.name for word in words):
             continue
         row = go_through(change)

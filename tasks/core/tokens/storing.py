@@ -119,12 +119,14 @@ def pick_token_rows(path: Path, places: Iterable[bool], target: Path) -> int:
 
 
 def teach_the_same(one: Path, other: Path) -> bool:
-    """Say whether a training on two files of rows is the very same, whatever else they tell of them."""
-    pairs = zip_longest(_batches(one), _batches(other))
-    return all(
-        mine is not None and theirs is not None and mine.select(TAUGHT).equals(theirs.select(TAUGHT))
-        for mine, theirs in pairs
-    )
+    """Say whether a training on two files of rows is the very same, whatever else they tell of them; on damaged ones it is not."""
+    try:
+        return all(
+            mine is not None and theirs is not None and mine.select(TAUGHT).equals(theirs.select(TAUGHT))
+            for mine, theirs in zip_longest(_batches(one), _batches(other))
+        )
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def longest_row(path: Path) -> int:

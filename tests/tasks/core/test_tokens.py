@@ -523,6 +523,8 @@ def test_rows_teach_the_same_whatever_else_is_told_of_them(
     save_token_rows(tmp_path / "fewer", rows)
     assert teach_the_same(tmp_path / "one", tmp_path / "other") is same
     assert not teach_the_same(tmp_path / "one", tmp_path / "fewer")
+    (tmp_path / "damaged").write_bytes(b"\x7f" * (tmp_path / "one").stat().st_size)
+    assert not teach_the_same(tmp_path / "one", tmp_path / "damaged")
 
 
 def test_the_trainer_maps_what_was_joined(tmp_path: Path) -> None:
