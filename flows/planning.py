@@ -10,6 +10,7 @@ from flows.recorded_runs import settled
 from flows.retrain import go_through
 from flows.side_by_side import AT_ONCE
 from tasks.core.errors import FreshtuneError
+from tasks.core.model.holding import count_weights
 from tasks.core.planning.costs import Work, add_up
 from tasks.core.planning.memory_forecast import Forecaster, remembered
 from tasks.core.planning.rates import Rate, rate_of
@@ -29,7 +30,7 @@ from tasks.core.report.wording import counted
 from tasks.core.settings import ModelSettings, Settings
 from tasks.core.store.shadows import shadow_of
 from tasks.core.tokens.storing import TRAIN, largest_share, longest_row
-from tasks.effort import trained_tokens, weights_of
+from tasks.effort import trained_tokens
 from tasks.foresight import Foresight, foresight
 from tasks.foretelling import is_data
 from tasks.journal import JOURNAL, Journal, StepRun
@@ -182,8 +183,8 @@ def _memory(
     if not folder.exists():
         return [{"device": "this machine", "problem": "it is known once the base is here"}]
     chapter = (asked, settings.lora, settings.training)
-    labelled = 1.0 if share is None else share
-    return forecaster.ask(chapter, folder, weights_of(folder), longest, labelled, others)
+    weights = count_weights(folder) if asked.quantization == "auto" else 0
+    return forecaster.ask(chapter, folder, weights, longest, 1.0 if share is None else share, others)
 
 
 def _shape(rows: TokenRows, settings: Settings) -> tuple[int, float | None]:

@@ -11,9 +11,14 @@ from tasks.weighing import weigh_training as weigh
 ELSEWHERE = {"workspace", "logs", "sweep", "worth", "registry", "retention"}
 
 
-def is_worth_training(examples: ValidExamples, source: BaseSource, settings: Settings) -> bool:
-    """Say whether to train; where the settings ask for nothing, whatever there is is trained on."""
-    journal().settings_key = key = _key(settings)
+def is_worth_training(
+    examples: ValidExamples, source: BaseSource, settings: Settings, held_by: str = ""
+) -> bool:
+    """Say whether to train; where the settings ask for nothing, whatever there is is trained on.
+
+    `held_by` says what it hangs on how the base is held, where the settings do not.
+    """
+    journal().settings_key = key = _key(settings, held_by)
     if not settings.worth.asks:
         return True
     place, worth = settings.workspace, settings.worth
@@ -21,8 +26,10 @@ def is_worth_training(examples: ValidExamples, source: BaseSource, settings: Set
     return weigh(place, examples, standing, worth).train
 
 
-def _key(settings: Settings) -> str:
+def _key(settings: Settings, held_by: str) -> str:
     """Tell settings that give other results from each other; logs and base are known by their own digests."""
     model = settings.model.without_source()
-    shaping = settings.model_copy(update={"model": model})
-    return digest_value(shaping.model_dump(mode="json", exclude=ELSEWHERE))
+    shaping = settings.model_copy(update={"model": model}).model_dump(mode="json", exclude=ELSEWHERE)
+    if held_by:
+        shaping["held_by"] = held_by
+    return digest_value(shaping)

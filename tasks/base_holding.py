@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from tasks.core.model.devices import BYTES, total_memory
-from tasks.core.model.holding import UNROUNDED, choose_quantization, unquantized_bytes
+from tasks.core.model.holding import UNROUNDED, choose_quantization, count_weights, unquantized_bytes
 from tasks.core.receipts import BaseModel
 from tasks.core.report.wording import held_in, size
 from tasks.core.settings import Held, Settings
-from tasks.effort import weights_of
 from tasks.journal import journal
 
 
@@ -20,14 +19,20 @@ def settle_quantization(workspace: Path, base: BaseModel, settings: Settings) ->
     return settings.model_copy(update={"model": settings.model.model_copy(update={"quantization": held})})
 
 
+def held_by(settings: Settings) -> str:
+    """Say what it hangs on how the base is held, before that is here; empty where the settings say how."""
+    if settings.model.quantization != "auto":
+        return ""
+    return f"{total_memory(settings.training.processes) / 2**30:.0f} GiB"
+
+
 def _choose(base: Path, settings: Settings) -> tuple[Held, str]:
     training, method = settings.training, settings.lora.method
-    weights = weights_of(base)
-    if not weights:
-        return "nf4", "until its files are here and measured"
-    memory = total_memory(training.processes)
-    mine = unquantized_bytes(weights, BYTES[settings.model.dtype], training)
-    held = choose_quantization(mine, method, memory)
     if method in UNROUNDED:
-        return held, f"{method} needs weights in full precision"
+        return "none", f"{method} needs weights in full precision"
+    if not base.is_dir():  # in a plan
+        return "nf4", "so it is taken, until its files are here and measured"
+    memory = total_memory(training.processes)
+    mine = unquantized_bytes(count_weights(base), BYTES[settings.model.dtype], training)
+    held = choose_quantization(mine, method, memory)
     return held, f"unquantized, it takes {size(mine)} of the device's {size(memory)}"

@@ -3,16 +3,14 @@
 Rows for what goes over rows, bytes for what reads files, and weights times tokens for what computes with a model.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tasks.core.model.headers import weights_in
 from tasks.core.receipts import BaseModel, BaseSource, LogFile, LogShard, Receipt, TokenRows, WarmStart
 from tasks.core.settings import EvaluationSettings, TrainingSettings
 
-HEADER = 8  # bytes that say how long the header of a safetensors file is
-PACKED = "U8"  # of 4-bit weights two lie in one byte
 THERE_AND_BACK, TWICE = 4, 6
 """Operations for each weight and token: without a gradient of its own, or computed twice."""
 SURE = 0.7  # share of the shorter of two lengths in the longer, from which on batches that are not full may turn them
@@ -50,31 +48,9 @@ def _until_last_step(rows: TokenRows, training: TrainingSettings) -> float:
     return training.max_steps * batch * training.accumulation
 
 
-def weights_of(folder: Path) -> int:
-    """Count the weights in a folder's safetensors files, by their headers alone."""
-    return sum(_weights(path) for path in folder.glob("*.safetensors"))
-
-
 def bytes_of(folder: Path) -> int:
     """Give the size of a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _weights(path: Path) -> int:
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(HEADER), "little")
-        if length > path.stat().st_size:
-            raise ValueError(f"{path.name} is no safetensors file.")
-        header = json.loads(file.read(length))
-    count = 0
-    for name, tensor in header.items():
-        if name == "__metadata__":
-            continue
-        size = 1
-        for side in tensor["shape"]:
-            size *= side
-        count += size * (2 if tensor["dtype"] == PACKED else 1)
-    return count
 
 
 def _rows_or_bytes(_workspace: Path, values: Values) -> float:
@@ -128,7 +104,7 @@ def _bytes_here(workspace: Path, value: Any) -> int:
 
 
 def _weights_here(workspace: Path, base: BaseModel) -> int:
-    return weights_of(base.folder(workspace))
+    return sum(map(weights_in, base.folder(workspace).glob("*.safetensors")))
 
 
 def _once(_workspace: Path, _values: Values) -> float:

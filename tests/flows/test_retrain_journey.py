@@ -271,7 +271,8 @@ def test_how_the_base_is_held_is_chosen_for_the_device_and_foreseen_for_others(
     assert [one["held_as"] for one in planned["memory"]] == ["none", "none"]
     alike = plan_run(of(quantization="none", dtype="float16"), ["h100"], Forecaster())
     assert planned["memory"][1]["needed"] == alike["memory"][1]["needed"]
-    _, followed = run_as_planned(chosen)
+    outcome, followed = run_as_planned(chosen)
+    assert outcome["settings"]["model"]["quantization"] == "none"
     (note,) = (one for one in followed.notes if "model.quantization is auto" in one)
     assert note.startswith("The base is held unquantized: unquantized, it takes ")
     assert set(fates_of(plan_of(of(quantization="none"))).values()) == {"cached"}

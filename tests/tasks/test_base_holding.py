@@ -1,5 +1,6 @@
 """How a base is held is chosen by what it takes of the device, said, and the same for whoever asks."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import torch
 from safetensors.torch import save_file
 
 from tasks import base_holding
-from tasks.base_holding import settle_quantization
+from tasks.base_holding import held_by, settle_quantization
+from tasks.core.errors import ModelError
 from tasks.core.model.devices import total_memory
-from tasks.core.model.holding import choose_quantization, unquantized_bytes
+from tasks.core.model.holding import choose_quantization, count_weights, unquantized_bytes
 from tasks.core.receipts import BaseModel
 from tasks.core.settings import LoraSettings, ModelSettings, Settings, TrainingSettings
 from tasks.journal import JOURNAL, Journal
@@ -76,9 +78,10 @@ def test_a_run_says_how_the_base_is_held_where_it_was_to_choose(held: Held) -> N
     assert held("int8", 1000) == ("int8", [])
 
 
+@pytest.mark.parametrize("path", [".", "store/base_fetching/not-yet"])
 @pytest.mark.parametrize("method", ["full", "pissa"])
-def test_a_method_that_needs_weights_in_full_precision_gets_them(held: Held, method: str) -> None:
-    chosen, (note,) = held("auto", 1, method)
+def test_a_method_that_needs_weights_in_full_precision_gets_them(held: Held, method: str, path: str) -> None:
+    chosen, (note,) = held("auto", 1, method, path)
     assert chosen == "none"
     assert f"{method} needs weights in full precision" in note
 
@@ -87,6 +90,23 @@ def test_a_base_that_is_not_here_yet_is_taken_for_one_in_4_bit(held: Held) -> No
     chosen, (note,) = held("auto", 1000, path="store/base_fetching/not-yet")
     assert chosen == "nf4"
     assert "until its files are here" in note
+
+
+def test_a_try_by_another_device_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base_holding, "total_memory", lambda _processes: 24 * GIB + 5)
+    assert held_by(Settings(model=ModelSettings(quantization="auto"))) == "24 GiB"
+    assert held_by(Settings()) == ""
+
+
+def test_only_the_files_of_the_base_itself_are_counted(tmp_path: Path) -> None:
+    for name in ("model-1.safetensors", "model-2.safetensors", "consolidated.safetensors"):
+        save_file({name: torch.zeros(10, 10)}, tmp_path / name)
+    placed = {"a": "model-1.safetensors", "b": "model-2.safetensors", "c": "model-2.safetensors"}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": placed}))
+    assert count_weights(tmp_path) == 200
+    (tmp_path / "model-2.safetensors").write_text("version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(ModelError, match="cannot be read"):
+        count_weights(tmp_path)
 
 
 def test_nobody_holds_a_base_before_that_is_settled() -> None:

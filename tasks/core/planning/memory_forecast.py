@@ -109,7 +109,7 @@ class Forecaster:
     ) -> list[dict[str, Any]]:
         """Give, for this machine's device and for each of the others, what goes through at once and what that needs, in bytes.
 
-        Where the settings leave it to the device how the base, of so many `weights`, is held, `held_as` says that.
+        Where the settings leave it to the device how the base is held, it has so many `weights`, and `held_as` says how.
 
         A device for which it is too much has a `problem` and a `cure`; one that could not be foreseen has only a `problem`.
         """
@@ -185,7 +185,7 @@ def _held(
     device: str,
     memory: int,
 ) -> ModelSettings:
-    """Settle how the base is held on a device, as a run there would."""
+    """Settle how the base is held on a device, as a run there would; one that is only named has the memory of its name."""
     from tasks.core.model.devices import compute_dtype
     from tasks.core.model.holding import choose_quantization, unquantized_bytes
 
