@@ -133,10 +133,10 @@ def down(workspace: str | None, as_json: bool) -> None:
     """
     place = workspace_of(workspace)
     were_up = are_up(place)
+    for processes in orphans(place, HERE).values():  # which still find the server to tell
+        end_orphans(processes)
     if were_up:
         stop_supervisor(place)
-    for processes in orphans(place, HERE).values():
-        end_orphans(processes)
     line = "All services have ended." if were_up else f"No services were up in {place}."
     print_result({"schema": 1, "status": "done", "were_up": were_up}, line, as_json=as_json)
 
