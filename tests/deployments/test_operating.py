@@ -255,6 +255,16 @@ def test_two_who_start_it_at_once_get_one_training_though_the_worker_is_killed(h
     assert len(list((house.workspace / "store" / "adapter_training").glob("*"))) == trained + 1
 
 
+def test_services_whose_supervisor_was_killed_are_gone_and_can_be_started_again(house: House) -> None:
+    supervisor = house.service("worker").parent()
+    assert supervisor is not None
+    services = supervisor.children(recursive=True)
+    supervisor.kill()
+    psutil.wait_procs(services, timeout=10)
+    assert [one for one in services if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+    assert house.command("up")["status"] == "up"
+
+
 def test_down_leaves_no_process(house: House) -> None:
     pids = [one["pid"] for one in house.command("status")["services"]]
     family = [

@@ -3,12 +3,17 @@
 import os
 
 from tasks.core.operating.guard import App, Guard
+from tasks.core.store.lifelines import die_with_parent
 
 CREDENTIALS = "FRESHTUNE_CREDENTIALS"
 
 
 def create_app() -> App:
-    """Make MLflow's app with the guard before every route of it; the credentials come from the environment."""
+    """Make MLflow's app with the guard before every route of it; the credentials come from the environment.
+
+    The process that serves it ends with `mlflow server`, which starts it: it would keep the port.
+    """
+    die_with_parent()
     from mlflow.server.fastapi_app import app
 
     return Guard(app, os.environ[CREDENTIALS])
