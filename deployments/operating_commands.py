@@ -133,8 +133,7 @@ def down(workspace: str | None, as_json: bool) -> None:
     """
     place = workspace_of(workspace)
     were_up = are_up(place)
-    for processes in orphans(place, HERE).values():  # which still find the server to tell
-        end_orphans(processes)
+    end_orphans(one for each in orphans(place, HERE).values() for one in each)  # while a server hears of it
     if were_up:
         stop_supervisor(place)
     line = "All services have ended." if were_up else f"No services were up in {place}."

@@ -41,9 +41,8 @@ def settle_runs(workspace: Path) -> list[str]:
     """
     try:
         with get_client(sync_client=True) as client:
-            found = chain(
-                _cancelled(client, workspace), _gone(client, workspace)
-            )  # the second sees what the first did
+            # One after the other: the second sees what was settled by the first.
+            found = chain(_cancelled(client, workspace), _gone(client, workspace))
             return [_settle(client, run, state) for run, state in found]
     except httpx.HTTPError as error:
         raise ServiceError(
@@ -53,9 +52,9 @@ def settle_runs(workspace: Path) -> list[str]:
 
 def _cancelled(client: SyncPrefectClient, workspace: Path) -> Iterator[tuple[FlowRun, State]]:
     """End the runs that somebody cancelled and whose worker, which would end them, was killed."""
-    asked = {"state": {"type": {"any_": ["CANCELLING"]}}}
     mine = orphans(workspace, HERE)
-    for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(asked)) if mine else ():
+    asked = {"state": {"type": {"any_": ["CANCELLING"]}}}
+    for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(asked)):
         if str(run.id) in mine:
             end_orphans(mine[str(run.id)])
             yield run, Cancelled(message=STOPPED)

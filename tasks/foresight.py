@@ -22,7 +22,7 @@ from tasks.core.store.artifacts import damage, manifest_receipt
 from tasks.core.store.keys import code_digest, digest_modules, versions_of
 from tasks.core.store.making import Made, known_code, past
 from tasks.effort import effort_of
-from tasks.foretelling import foretell, is_data, told_receipts
+from tasks.foretelling import foretell, is_data, nowhere, told_receipts
 from tasks.novelty import may_give_the_same, shape_of, spreads, taught_before
 from tasks.step_calls import Call, Fate, ForeseenStep
 
@@ -97,8 +97,7 @@ class Foresight:
         if same:
             given = step.kind.model_validate(same)  # of damaged files nothing is read
             is_damaged = reason.kind == "artifact" and given.folder(call.workspace).is_dir()
-            path = f"store/{step.name}/not-yet" if is_damaged else given.path
-            return self._keep(given.model_copy(update={"path": path}))
+            return self._keep(given.model_copy(update={"path": nowhere(step.name)}) if is_damaged else given)
         mark = OPEN if may_give_the_same(step.name, reason, call.values) else CHANGED
         return self._shaped(call) or self._like(call, mark, step.name)
 

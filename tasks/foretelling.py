@@ -52,11 +52,15 @@ def foretell(
 ) -> Receipt:
     """Give a receipt like the one that a step will give; its counts are those that its like had, row for row."""
     counts = foretold_counts(step, workspace, values, past) if is_data(kind) else {}
-    path = f"store/{step}/not-yet"
     facts = FACTS.get(kind, _none)(workspace, values, digest, past)
     return kind.model_construct(
-        **{"path": path, "digest": digest, "counts": counts, "made_from": dict(inputs), **facts}
+        **{"path": nowhere(step), "digest": digest, "counts": counts, "made_from": dict(inputs), **facts}
     )
+
+
+def nowhere(step: str) -> str:
+    """Give the path of an artifact that is not there to be read."""
+    return f"store/{step}/not-yet"
 
 
 def is_data(receipt: Receipt | type[Receipt]) -> bool:
