@@ -35,4 +35,4 @@ def _choose(base: Path, settings: Settings) -> tuple[Held, str]:
     memory = total_memory(training.processes)
     mine = unquantized_bytes(count_weights(base), BYTES[settings.model.dtype], training)
     held = choose_quantization(mine, method, memory)
-    return held, f"unquantized, it takes {size(mine)} of the device's {size(memory)}"
+    return held, f"in {settings.model.dtype}, its weights take {size(mine)} of the device's {size(memory)}"

@@ -274,7 +274,7 @@ def test_how_the_base_is_held_is_chosen_for_the_device_and_foreseen_for_others(
     outcome, followed = run_as_planned(chosen)
     assert outcome["settings"]["model"]["quantization"] == "none"
     (note,) = (one for one in followed.notes if "model.quantization is auto" in one)
-    assert note.startswith("The base is held unquantized: unquantized, it takes ")
+    assert note.startswith("The base is held unquantized: in float32, its weights take ")
     assert set(fates_of(plan_of(of(quantization="none"))).values()) == {"cached"}
 
 

@@ -65,7 +65,7 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Held:
 
 
 def test_a_run_says_how_the_base_is_held_where_it_was_to_choose(held: Held) -> None:
-    why = "unquantized, it takes 4 MiB of the device's"
+    why = "in float32, its weights take 4 MiB of the device's"
     assert held("auto", 8) == (
         "none",
         [f"The base is held unquantized: {why} 8 MiB (model.quantization is auto)."],
