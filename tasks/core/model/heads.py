@@ -5,8 +5,10 @@ Legend: chosen [batch, time] are the positions whose next token is asked for; hi
 adapter come first and are not chosen from: the positions of a row are the last of what a head sees.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import MethodType
 from typing import Any
 
 import torch
@@ -14,6 +16,9 @@ from torch import nn
 
 from tasks.core.model.devices import logits_at_once
 from tasks.core.tokens.batching import IGNORED
+
+_HERE = threading.local()
+"""The positions of which this thread wants hidden states in place of logits."""
 
 
 def targets_of(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -44,13 +49,26 @@ def head_only_at(model: Any, chosen: torch.Tensor) -> Iterator[None]:
 
 @contextmanager
 def no_head(model: Any, chosen: torch.Tensor) -> Iterator[None]:
-    """Let a model give the hidden states [chosen, width] that its output head would see, in place of logits."""
+    """Let a model give this thread the hidden states [chosen, width] that its output head would see, in place of logits.
+
+    Other threads that go through it meanwhile get what they ask for.
+    """
     head = model.get_output_embeddings()
-    head.forward = lambda hidden: hidden[:, -chosen.shape[1] :][chosen]
+    if "forward" not in vars(head):
+        head.forward = MethodType(_forward, head)
+    _HERE.chosen = chosen
     try:
         yield
     finally:
-        del head.forward
+        del _HERE.chosen
+
+
+def _forward(head: nn.Module, hidden: torch.Tensor) -> torch.Tensor:
+    chosen = getattr(_HERE, "chosen", None)
+    usual: torch.Tensor = (
+        type(head).forward(head, hidden) if chosen is None else hidden[:, -chosen.shape[1] :][chosen]
+    )
+    return usual
 
 
 def is_bare(model: Any, ids: torch.Tensor) -> bool:
@@ -125,14 +143,21 @@ class _HeadlessLoss(torch.autograd.Function):
         for start in range(0, len(hidden), rows):
             part = slice(start, start + rows)
             logits = nn.functional.linear(hidden[part].to(weight.dtype), weight, bias).float()
-            whole = logits.logsumexp(-1, keepdim=True)
             each, target = weights[part, None], wanted[part, None]
-            total += ((whole - logits.gather(1, target)) * each).sum()
+            chances, highest, at_target = (
+                logits.softmax(-1),
+                logits.amax(-1, keepdim=True),
+                logits.gather(1, target),
+            )
+            whole = (
+                highest - chances.amax(-1, keepdim=True).log()
+            )  # log of the sum of exp: softmax has been there
+            total += ((whole - at_target) * each).sum()
             if not ctx.needs_input_grad[0]:
                 continue
             # d loss / d logits = softmax - one at the wanted token
-            slope = logits.sub_(whole).exp_().mul_(each).scatter_add_(1, target, -each)
-            gradient[part] = slope.to(weight.dtype) @ weight
+            slope = chances.scatter_add_(1, target, -torch.ones_like(each))
+            gradient[part] = (slope.to(weight.dtype) @ weight) * each
         ctx.save_for_backward(gradient)
         return total
 
