@@ -2,12 +2,17 @@
 
 from typing import Any
 
+import torch
+
 from tasks.core.fitting.plan import FitPlan
 from tasks.core.model.adapters import attach
+from tasks.core.model.block_attention import attend_in_blocks
 
 
-def adapt(base: Any, plan: FitPlan) -> Any:
-    """Let a base compute activations twice where a plan says so, and put the plan's adapter on."""
+def adapt(base: Any, plan: FitPlan, device: str) -> Any:
+    """Let a base compute on a device as a plan says, activations twice where it says so, and put the plan's adapter on."""
+    if plan.attention == "auto" and torch.device(device).type == "cpu":
+        attend_in_blocks(base)
     if plan.gradient_checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         base.enable_input_require_grads()

@@ -136,7 +136,7 @@ def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
         device="cpu" if plan.sharding else device,
         packed=plan.packed or plan.sharding,
     )
-    model = adapt(base.model, plan)
+    model = adapt(base.model, plan, device)
     if plan.parent:
         go_on_with(model, Path(plan.parent), plan.parent_digest)
     if plan.sharding:

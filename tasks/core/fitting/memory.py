@@ -166,7 +166,7 @@ def _peak(
         attention=plan.attention,
     )
     beginning = replace(plan, method="lora") if plan.method == PISSA else plan  # which needs values
-    model = adapt(base, beginning).train()
+    model = adapt(base, beginning, device).train()
     weights = list(trainable_parameters(model).values())
     batch = plan.batch_rows * longest or plan.batch_tokens
     if tokens < batch * plan.accumulation:  # gradients of the pieces before are there already
