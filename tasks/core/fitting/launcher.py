@@ -19,7 +19,7 @@ from typing import Any
 from tasks.core import errors
 from tasks.core.errors import FreshtuneError, HardwareError, ModelError, OutOfMemory
 from tasks.core.fitting.child import STOPPED
-from tasks.core.fitting.plan import ERROR, FACTS, LESS, METRICS, FitPlan, room_of
+from tasks.core.fitting.plan import ERROR, FACTS, LESS, METRICS, SETTLED, FitPlan, room_of
 from tasks.core.fitting.step_metrics import FollowedSteps
 from tasks.core.model.devices import default_device, tokens_at_once
 from tasks.core.model.methods import PREFIX
@@ -58,7 +58,7 @@ def fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dict
             if less is None:
                 raise
             notes = [*notes, _words(tried, less)]
-            changes = {name: getattr(less, name) for name in ("micro_tokens", "gradient_checkpointing")}
+            changes = {name: getattr(less, name) for name in SETTLED}
             write_whole(known, json.dumps({"changes": changes, "notes": notes}))
             plan = less
         else:
@@ -67,6 +67,8 @@ def fit(plan: FitPlan, on_metric: Callable[[Mapping[str, float]], None]) -> dict
 
 def with_less_memory(plan: FitPlan) -> FitPlan | None:
     """Give a plan of the same training that needs less memory, or None when there is none."""
+    if plan.lanes > 1:
+        return replace(plan, lanes=1)
     if plan.micro_tokens > plan.longest:
         return replace(plan, micro_tokens=max(plan.micro_tokens // 2, plan.longest))
     if plan.gradient_checkpointing or plan.method == PREFIX:  # which is lost where activations are recomputed
@@ -75,7 +77,7 @@ def with_less_memory(plan: FitPlan) -> FitPlan | None:
 
 
 def _words(plan: FitPlan, less: FitPlan) -> str:
-    told = f"Memory ran out in training with {plan.micro_tokens:,} tokens at once; it went on "
+    told = f"Memory ran out in training with {plan.micro_tokens * plan.lanes:,} tokens at once; it went on "
     if less.gradient_checkpointing != plan.gradient_checkpointing:
         return f"{told}with gradient checkpointing. Set training.gradient_checkpointing=true to begin so."
     return f"{told}with {less.micro_tokens:,}. Set training.micro_tokens={less.micro_tokens} to begin so."

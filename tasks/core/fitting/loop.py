@@ -6,7 +6,7 @@ through the model changes time and memory, and else no more than rounding and wh
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -29,6 +29,7 @@ from tasks.core.fitting.guards import (
     check_moved,
     check_vocabulary,
 )
+from tasks.core.fitting.lanes import Lanes, may_run_side_by_side, open_lanes
 from tasks.core.fitting.plan import METRICS, FitPlan
 from tasks.core.fitting.schedule import learning_rate, plan_steps
 from tasks.core.fitting.step_metrics import add_step, cut_after
@@ -37,7 +38,7 @@ from tasks.core.model.adapters import trainable_parameters
 from tasks.core.model.devices import compute_dtype, peak_memory
 from tasks.core.model.heads import is_bare, labelled_loss, targets_of
 from tasks.core.model.methods import PISSA
-from tasks.core.tokens.batching import IGNORED, collate, pieces
+from tasks.core.tokens.batching import IGNORED, collate, even_pieces
 
 HALF_SCALE = 2**12
 """What losses are multiplied by on the way back where a model computes in float16: its gradients would vanish."""
@@ -87,7 +88,11 @@ class Trainer:
         compute = compute_dtype(plan.dtype, str(accelerator.device))
         self.scale = HALF_SCALE if compute == torch.float16 else 1
         check_vocabulary(max(map(max, rows["ids"])), model.get_input_embeddings().num_embeddings)
-        self.has_bare_head = is_bare(model.eval(), self._piece(taught[:1]).ids[:, :8])
+        few = self._piece(taught[:1]).ids[:, :8]
+        self.has_bare_head = is_bare(model.eval(), few)
+        alone = plan.lanes == 1 or not self.has_bare_head or not may_run_side_by_side(model, few)
+        self.lanes = 1 if alone else plan.lanes
+        self.map: Lanes[Piece, Any] = map
         self.before = self._probe()
         gpus = accelerator.num_processes if accelerator.device.type == "cuda" else 0
         self.energy = EnergyMeter(energy_counters(gpus) if accelerator.is_main_process else [])
@@ -97,6 +102,10 @@ class Trainer:
 
         Raises `ModelError` when the loss or the gradient is not finite, the gradient is zero, or the adapter inert.
         """
+        with open_lanes(self.lanes) as self.map:
+            return self._run(stop_asked)
+
+    def _run(self, stop_asked: Callable[[], bool]) -> dict[str, Any]:
         began, notes = self._resume()
         taken = began
         self.model.train()
@@ -128,6 +137,7 @@ class Trainer:
             "trainable": sum(weight.numel() for weight in self.weights.values()),
             "processes": self.accelerator.num_processes,
             "micro_tokens": self.plan.micro_tokens,
+            "lanes": self.lanes,
             "watched": {
                 "rows": len(self.watch.rows),
                 "ended_early": self.watch.is_over,
@@ -186,7 +196,7 @@ class Trainer:
         return items[process :: self.accelerator.num_processes]
 
     def _pieces(self, rows: Sequence[int]) -> list[list[int]]:
-        return pieces(rows, self.lengths, self.plan.micro_tokens)
+        return even_pieces(rows, self.lengths, self.plan.micro_tokens, self.lanes)
 
     def _idle(self, parts: Sequence[Sequence[list[int]]]) -> list[Piece]:
         """Give pieces without labels that this process goes through while others have more: a shared base is gathered by all."""
@@ -200,10 +210,8 @@ class Trainer:
     def _backward(self, share: list[Piece], weight: float) -> float:
         """Accumulate the gradient of the weighted mean loss; give that loss, the same on all processes."""
         total = torch.zeros((), device=self.accelerator.device)
-        for piece in share:
-            loss = self._loss(piece) / weight
-            self.accelerator.backward(loss * self.scale)
-            total += loss.detach()
+        for loss in self._side_by_side(share, weight) if self.lanes > 1 else self._in_turn(share, weight):
+            total += loss
         for tensor in self.weights.values():
             if self.scale != 1:
                 tensor.grad /= self.scale
@@ -211,11 +219,34 @@ class Trainer:
                 dist.all_reduce(tensor.grad)
         return float(self.accelerator.reduce(total, "sum"))
 
+    def _in_turn(self, share: list[Piece], weight: float) -> Iterator[torch.Tensor]:
+        for piece in share:
+            loss = self._loss(piece) / weight
+            self.accelerator.backward(loss * self.scale)
+            yield loss.detach()
+
+    def _side_by_side(self, share: list[Piece], weight: float) -> Iterator[torch.Tensor]:
+        """Do the same in lanes; gradients are added up in the order of the pieces, whichever is done first."""
+        weights = list(self.weights.values())
+
+        def slopes(piece: Piece) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+            loss = self._loss(piece) / weight
+            return loss.detach(), torch.autograd.grad(loss, weights)
+
+        for loss, each in self.map(slopes, share):
+            for tensor, slope in zip(weights, each, strict=True):
+                tensor.grad = slope if tensor.grad is None else tensor.grad.add_(slope)
+            yield loss
+
     def _loss(self, piece: Piece) -> torch.Tensor:
         """Sum the weighted losses of a piece; the output head is asked only where labels are."""
         chosen, wanted = targets_of(piece.labels)
         weights = piece.weights[:, None].expand(chosen.shape)[chosen]
         return labelled_loss(self.model, piece.ids, chosen, wanted, weights, bare=self.has_bare_head)
+
+    @torch.no_grad()
+    def _plain_loss(self, piece: Piece) -> torch.Tensor:
+        return self._loss(piece._replace(weights=torch.ones_like(piece.weights)))
 
     def _piece(self, rows: list[int]) -> Piece:
         drawn = self.rows[rows]
@@ -234,8 +265,8 @@ class Trainer:
         total = torch.zeros((), device=self.accelerator.device)
         self.model.eval()
         with torch.no_grad():
-            for piece in [*mine, *self._idle(parts)]:
-                total += self._loss(piece._replace(weights=torch.ones_like(piece.weights)))
+            for loss in self.map(self._plain_loss, [*mine, *self._idle(parts)]):
+                total += loss
         self.model.train()
         tokens = sum(self.labelled[row] for row in self.watch.rows)
         loss = float(self.accelerator.reduce(total, "sum")) / tokens

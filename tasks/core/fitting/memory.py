@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 
 from tasks.core.errors import HardwareError
 from tasks.core.fitting.adapting import adapt
+from tasks.core.fitting.lanes import in_lanes
 from tasks.core.fitting.plan import FitPlan, Room
 from tasks.core.model.adapters import trainable_parameters
 from tasks.core.model.blank import blank_attention, blank_base, held_tensors, layer_count
@@ -92,7 +93,8 @@ class AllocationCount(TorchDispatchMode):
 def settle(plan: FitPlan, share: float, device: str, free: int) -> Room:
     """Choose how much of a batch goes through the model at once: as much as fits.
 
-    Where not even one row does, weights stay packed on a CPU, and then activations are computed twice. `share` of a row's
+    Where not even one row does, a CPU takes one piece of a batch after the other, weights stay packed on it, and then
+    activations are computed twice. `share` of a row's
     tokens is learned, at most, `free` are the bytes that the device has for it. What a plan says itself is kept. Raises
     `HardwareError` when the least there is does not fit.
     """
@@ -101,12 +103,15 @@ def settle(plan: FitPlan, share: float, device: str, free: int) -> Room:
     least = 0
 
     def room(way: FitPlan, tokens: int, need: int) -> Room:
-        return Room(tokens, way.gradient_checkpointing, way.packed, need, free, longest, round(share, 4))
+        told = round(share, 4)
+        return Room(tokens, way.gradient_checkpointing, way.packed, need, free, longest, told, way.lanes)
 
     for way in _ways(plan, device):
         need = needed(way, wanted, longest, share, device)
         if plan.micro_tokens or need <= usable:
             return room(way, plan.micro_tokens or wanted, need)
+        if way.lanes > 1:
+            continue
         least = needed(way, longest, longest, share, device)
         if least <= usable:
             slope = (need - least) / (wanted - longest)  # a guess: what is laid in rows is not a line
@@ -124,6 +129,8 @@ def settle(plan: FitPlan, share: float, device: str, free: int) -> Room:
 def _ways(plan: FitPlan, device: str) -> list[FitPlan]:
     """Give a plan and its like that need less memory and more time, in that order."""
     ways = [plan]
+    if (side_by_side := in_lanes(plan, device)).lanes > 1:
+        ways.insert(0, side_by_side)
     if torch.device(device).type == "cpu" and plan.quantization == "nf4" and not plan.packed:
         ways.append(replace(plan, packed=True))
     if (
@@ -178,12 +185,14 @@ def _peak(
     with blank_attention(device), AllocationCount(labelled, _busy_share(base.config)) as count:
         for tensor in [*held_tensors(model), *(weight.grad for weight in weights if weight.grad is not None)]:
             count.add(tensor)
+        held = count.live
         _step(model, (rows, length), labelled, device)
     trained = sum(weight.numel() for weight in weights)
+    lanes = (plan.lanes - 1) * (count.peak - held)
     # autocast keeps a copy of each weight in 16 bit, and rounds some activations, which are counted in 32: a bound
     mixed = 2 * trained if plan.method == FULL and compute_dtype(plan.dtype, device).itemsize == 2 else 0
     block = _block_bytes(model) if plan.sharding else 0
-    return count.peak + MOMENTS * trained + mixed + (0 if on_cpu else EXTRA), block
+    return count.peak + lanes + MOMENTS * trained + mixed + (0 if on_cpu else EXTRA), block
 
 
 def _block_bytes(model: Any) -> int:

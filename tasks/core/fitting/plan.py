@@ -15,13 +15,14 @@ FACTS = "training.json"
 ERROR = "error.json"
 LESS = "less_memory.json"
 ROOM = "memory.json"
+SETTLED = ("micro_tokens", "gradient_checkpointing", "packed", "lanes")
 
 
 @dataclass(frozen=True)
 class FitPlan:
     """One training: where its inputs are, where its results go, and every number that shapes it.
 
-    `packed` keeps 4-bit weights so on a CPU, which otherwise unpacks them once. `micro_tokens` go through the model at once, at least one row; 0 leaves that to the trainer's device; `longest` is the longest row, in tokens. `identity` tells this training from every other, wherever its folders are. `work` keeps checkpoints, metrics and messages across restarts; `output` receives the finished adapter. `parent` is the folder of the adapter that it goes on with, known by `parent_digest`; empty for a new one.
+    `packed` keeps 4-bit weights so on a CPU, which otherwise unpacks them once. `micro_tokens` go through the model at once, at least one row, in each of `lanes`; 0 leaves both to the trainer's device; `longest` is the longest row, in tokens. `identity` tells this training from every other, wherever its folders are. `work` keeps checkpoints, metrics and messages across restarts; `output` receives the finished adapter. `parent` is the folder of the adapter that it goes on with, known by `parent_digest`; empty for a new one.
     """
 
     identity: str
@@ -66,6 +67,7 @@ class FitPlan:
     timeout_minutes: int
     parent: str = ""
     parent_digest: str = ""
+    lanes: int = 1
 
     @property
     def work_folder(self) -> Path:
@@ -88,7 +90,7 @@ class FitPlan:
 class Room:
     """What goes through a model at once, whether activations are computed twice, and what that needs of what is free.
 
-    `packed` is as in a plan. `needed` and `free` are bytes on the device; the first is foreseen, or 0 where it could not be:
+    `packed` and `lanes` are as in a plan. `needed` and `free` are bytes on the device; the first is foreseen, or 0 where it could not be:
     for rows of up to `longest` tokens of which a `labelled_share` is learned.
     """
 
@@ -99,10 +101,11 @@ class Room:
     free: int
     longest: int = 0
     labelled_share: float = 0.0
+    lanes: int = 1
 
     def of(self, plan: FitPlan) -> FitPlan:
         """Give a plan that goes by it."""
-        mine = {name: getattr(self, name) for name in ("micro_tokens", "gradient_checkpointing", "packed")}
+        mine = {name: getattr(self, name) for name in SETTLED}
         return replace(plan, **mine)
 
     def save(self, plan: FitPlan) -> None:

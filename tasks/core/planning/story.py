@@ -144,7 +144,8 @@ def _memory(one: Mapping[str, Any]) -> str:
         return f"{name}: {one['problem']} {one.get('cure', '')}".rstrip()
     twice = ", activations computed twice" if one["gradient_checkpointing"] else ""
     held = f", the base {held_in(one['held_as'])}" if "held_as" in one else ""
-    return f"{name}: {size(one['needed'])} of {size(one['free'])} free, {one['micro_tokens']:,} tokens at once{twice}{held}"
+    at_once = f"{one['micro_tokens'] * one.get('lanes', 1):,} tokens at once"
+    return f"{name}: {size(one['needed'])} of {size(one['free'])} free, {at_once}{twice}{held}"
 
 
 def _told(plan: Mapping[str, Any]) -> list[str]:

@@ -48,6 +48,25 @@ def pieces(rows: Sequence[int], lengths: Sequence[int], most: int) -> list[list[
     return _fill(sorted(rows, key=lambda row: (lengths[row], row)), lengths, most)
 
 
+def even_pieces(rows: Sequence[int], lengths: Sequence[int], most: int, lanes: int) -> list[list[int]]:
+    """Part a batch so, into a multiple of `lanes` pieces that are as small as so many can be, the largest first.
+
+    Where that takes more pieces than there are rows, there are fewer.
+    """
+    parted = pieces(rows, lengths, most)
+    if lanes > 1:
+        count = -(-len(parted) // lanes) * lanes
+        least, enough = 0, most
+        while least < enough:
+            bound = (least + enough) // 2
+            if len(pieces(rows, lengths, bound)) <= count:
+                enough = bound
+            else:
+                least = bound + 1
+        parted = pieces(rows, lengths, enough)[::-1]
+    return parted
+
+
 def collate(
     rows: Sequence[Sequence[int]], prompt_lengths: Sequence[int], pad_id: int
 ) -> tuple[Array, Array, Array]:
