@@ -7,7 +7,7 @@ through the model changes time and memory, and else no more than rounding and wh
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -30,6 +30,7 @@ from tasks.core.fitting.guards import (
     check_vocabulary,
 )
 from tasks.core.fitting.lanes import Lanes, may_run_side_by_side, open_lanes
+from tasks.core.fitting.pieces import Piece, Pieces, Rows
 from tasks.core.fitting.plan import METRICS, FitPlan
 from tasks.core.fitting.schedule import learning_rate, plan_steps
 from tasks.core.fitting.step_metrics import add_step, cut_after
@@ -38,20 +39,9 @@ from tasks.core.model.adapters import trainable_parameters
 from tasks.core.model.devices import compute_dtype, peak_memory
 from tasks.core.model.heads import is_bare, labelled_loss, targets_of
 from tasks.core.model.methods import PISSA
-from tasks.core.tokens.batching import IGNORED, collate, even_pieces
 
 HALF_SCALE = 2**12
 """What losses are multiplied by on the way back where a model computes in float16: its gradients would vanish."""
-
-Rows = Any  # a datasets.Dataset with columns ids, prompt_length and weight
-
-
-class Piece(NamedTuple):
-    """Rows that go through the model at once: ids and labels [batch, time], and what each row's loss weighs [batch]."""
-
-    ids: torch.Tensor
-    labels: torch.Tensor
-    weights: torch.Tensor
 
 
 class Trainer:
@@ -88,10 +78,11 @@ class Trainer:
         compute = compute_dtype(plan.dtype, str(accelerator.device))
         self.scale = HALF_SCALE if compute == torch.float16 else 1
         check_vocabulary(max(map(max, rows["ids"])), model.get_input_embeddings().num_embeddings)
-        few = self._piece(taught[:1]).ids[:, :8]
+        self.pieces = Pieces(plan, rows, self.lengths, accelerator)
+        few = self.pieces.piece(taught[:1]).ids[:, :8]
         self.has_bare_head = is_bare(model.eval(), few)
         alone = plan.lanes == 1 or not self.has_bare_head or not may_run_side_by_side(model, few)
-        self.lanes = 1 if alone else plan.lanes
+        self.lanes = self.pieces.lanes = 1 if alone else plan.lanes
         self.map: Lanes[Piece, Any] = map
         self.before = self._probe()
         gpus = accelerator.num_processes if accelerator.device.type == "cuda" else 0
@@ -163,7 +154,7 @@ class Trainer:
             group["lr"] = rate
         rows = [row for batch in self.steps[step] for row in batch]
         check_labels(sum(self.labelled[row] for row in rows), len(rows))
-        loss = self._backward(self._share(self.steps[step]), self._weight(rows))
+        loss = self._backward(self.pieces.of_batches(self.steps[step]), self._weight(rows))
         check_loss(loss, step + 1)
         norm = float(torch.nn.utils.clip_grad_norm_(self.weights.values(), self.plan.clip, foreach=False))
         check_gradient(norm, step + 1)
@@ -183,29 +174,6 @@ class Trainer:
     def _weight(self, rows: Sequence[int]) -> float:
         """Add up the weights of the labelled tokens of rows: their number where every row weighs 1."""
         return float(sum(self.labelled[row] * self.row_weights[row] for row in rows))
-
-    def _share(self, batches: Sequence[list[int]]) -> list[Piece]:
-        """Give this process's batches of a step in pieces."""
-        parts = [
-            [rows for batch in self._mine(batches, index) for rows in self._pieces(batch)]
-            for index in range(self.accelerator.num_processes)
-        ]
-        return [self._piece(rows) for rows in parts[self.accelerator.process_index]] + self._idle(parts)
-
-    def _mine(self, items: Sequence[Any], process: int) -> Sequence[Any]:
-        return items[process :: self.accelerator.num_processes]
-
-    def _pieces(self, rows: Sequence[int]) -> list[list[int]]:
-        return even_pieces(rows, self.lengths, self.plan.micro_tokens, self.lanes)
-
-    def _idle(self, parts: Sequence[Sequence[list[int]]]) -> list[Piece]:
-        """Give pieces without labels that this process goes through while others have more: a shared base is gathered by all."""
-        mine = len(parts[self.accelerator.process_index])
-        missing = max(map(len, parts)) - mine if self.plan.sharding else int(mine == 0)
-        if not missing:
-            return []
-        first = self._piece(next(rows for part in parts for rows in part)[:1])
-        return [first._replace(labels=torch.full_like(first.labels, IGNORED))] * missing
 
     def _backward(self, share: list[Piece], weight: float) -> float:
         """Accumulate the gradient of the weighted mean loss; give that loss, the same on all processes."""
@@ -248,24 +216,12 @@ class Trainer:
     def _plain_loss(self, piece: Piece) -> torch.Tensor:
         return self._loss(piece._replace(weights=torch.ones_like(piece.weights)))
 
-    def _piece(self, rows: list[int]) -> Piece:
-        drawn = self.rows[rows]
-        ids, _, labels = collate(drawn["ids"], drawn["prompt_length"], self.plan.pad_id)
-        weights = torch.tensor(drawn["weight"], dtype=torch.float32)
-        parts = (torch.from_numpy(ids), torch.from_numpy(labels), weights)
-        return Piece._make(part.to(self.accelerator.device) for part in parts)
-
     def _look(self, step: int) -> float:
         """Score the watched rows, in nats per labelled token, and note it."""
-        parts = [
-            self._pieces(self._mine(self.watch.rows, index))
-            for index in range(self.accelerator.num_processes)
-        ]
-        mine = [self._piece(rows) for rows in parts[self.accelerator.process_index]]
         total = torch.zeros((), device=self.accelerator.device)
         self.model.eval()
         with torch.no_grad():
-            for loss in self.map(self._plain_loss, [*mine, *self._idle(parts)]):
+            for loss in self.map(self._plain_loss, self.pieces.of_rows(self.watch.rows)):
                 total += loss
         self.model.train()
         tokens = sum(self.labelled[row] for row in self.watch.rows)
@@ -276,7 +232,7 @@ class Trainer:
 
     def _probe(self) -> torch.Tensor:
         """Give the logits of the training's first row, or of its beginning, by which the model is known again."""
-        ids = self._piece(self.steps[0][0][:1]).ids[:, :64]
+        ids = self.pieces.piece(self.steps[0][0][:1]).ids[:, :64]
         self.model.eval()
         with torch.no_grad():
             return self.model(input_ids=ids, use_cache=False).logits
