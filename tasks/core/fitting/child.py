@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,9 @@ def _train(plan: FitPlan) -> int:
     room = _room(plan, accelerator)
     base, model = adapted(room.of(plan), str(accelerator.device))
     trainer = Trainer(room.of(plan), model, rows, accelerator)
+    if trainer.lanes != room.lanes:
+        room = replace(room, lanes=trainer.lanes)
+        room.save(plan)
     facts = trainer.run(stop_asked)
     if "stopped_at" in facts:
         return STOPPED

@@ -21,6 +21,7 @@ Result = TypeVar("Result")
 Lanes = Callable[[Callable[[Given], Result], Iterable[Given]], Iterator[Result]]
 """Like `map`: results come in the order of what was given."""
 
+BUSY = 0.8  # of the threads, at least, have work in several lanes
 STATEFUL_ROTATIONS = frozenset(
     {"dynamic", "longrope"}
 )  # change a model by the length of what goes through it
@@ -37,16 +38,19 @@ def open_lanes(count: int) -> Iterator[Lanes[Any, Any]]:
         return
     threads = torch.get_num_threads()
     share = max(threads // count, 1)
-    with ThreadPoolExecutor(count, "lane", initializer=lambda: torch.set_num_threads(share)) as pool:
-        yield pool.map
-    torch.set_num_threads(threads)  # a lane's word on matrix products holds for all
+    try:
+        with ThreadPoolExecutor(count, "lane", initializer=lambda: torch.set_num_threads(share)) as pool:
+            yield pool.map
+    finally:
+        torch.set_num_threads(threads)  # threads that are made later would begin with a lane's share
 
 
 def in_lanes(plan: FitPlan, device: str) -> FitPlan:
-    """Let a plan take as many lanes as a CPU has cores and a step has pieces for; one where it cannot have more.
+    """Give a plan the lanes that a CPU's cores and the pieces of a step allow, few cores being left over.
 
-    Layers in 8 bit write down what they compute, gradients of all weights are as large as a model, and what dropout draws
-    would depend on who is first.
+    It is one lane for several processes, who have a core each; where memory is bounded or short, by `micro_tokens`, packed
+    weights or checkpointing; in 8 bit, whose layers write down what they compute; with `full`, whose gradients are as large
+    as the model; and with dropout, whose draws would depend on who is first.
     """
     fit = (
         torch.device(device).type == "cpu"
@@ -60,13 +64,17 @@ def in_lanes(plan: FitPlan, device: str) -> FitPlan:
     )
     step = (plan.batch_rows * plan.longest or plan.batch_tokens) * plan.accumulation
     pieces = step // max(tokens_at_once(device, plan.batch_tokens), plan.longest)
-    return replace(plan, lanes=max(min(torch.get_num_threads(), pieces), 1) if fit else 1)
+    threads = torch.get_num_threads()
+    most = max(min(threads, pieces), 1) if fit else 1
+    return replace(
+        plan, lanes=max(n for n in range(1, most + 1) if n == 1 or n * (threads // n) >= BUSY * threads)
+    )
 
 
 def may_run_side_by_side(model: Any, ids: torch.Tensor) -> bool:
     """Say whether several threads may go through a model that is being trained: whether it draws nothing and keeps nothing.
 
-    That it draws is asked of the model itself, with `ids`.
+    That it draws is asked of the model itself, with `ids`; drawn is by PyTorch's generator in every family.
     """
     config = model.config.get_text_config()
     told = getattr(config, "rope_parameters", None) or {}

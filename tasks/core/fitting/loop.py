@@ -197,13 +197,14 @@ class Trainer:
         """Do the same in lanes; gradients are added up in the order of the pieces, whichever is done first."""
         weights = list(self.weights.values())
 
-        def slopes(piece: Piece) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        def slopes(piece: Piece) -> tuple[torch.Tensor, tuple[torch.Tensor | None, ...]]:
             loss = self._loss(piece) / weight
-            return loss.detach(), torch.autograd.grad(loss, weights)
+            return loss.detach(), torch.autograd.grad(loss * self.scale, weights, allow_unused=True)
 
         for loss, each in self.map(slopes, share):
             for tensor, slope in zip(weights, each, strict=True):
-                tensor.grad = slope if tensor.grad is None else tensor.grad.add_(slope)
+                if slope is not None:
+                    tensor.grad = slope if tensor.grad is None else tensor.grad.add_(slope)
             yield loss
 
     def _loss(self, piece: Piece) -> torch.Tensor:

@@ -93,10 +93,10 @@ class AllocationCount(TorchDispatchMode):
 def settle(plan: FitPlan, share: float, device: str, free: int) -> Room:
     """Choose how much of a batch goes through the model at once: as much as fits.
 
-    Where not even one row does, a CPU takes one piece of a batch after the other, weights stay packed on it, and then
-    activations are computed twice. `share` of a row's
-    tokens is learned, at most, `free` are the bytes that the device has for it. What a plan says itself is kept. Raises
-    `HardwareError` when the least there is does not fit.
+    A CPU takes several pieces side by side where all of them fit whole, and else one after the other. Where not even one row
+    fits, weights stay packed on it, and then activations are computed twice. `share` of a row's tokens is learned, at most,
+    `free` are the bytes that the device has for it. What a plan says itself is kept. Raises `HardwareError` when the least
+    there is does not fit.
     """
     longest, usable = plan.longest, int(USABLE * free)
     wanted = max(plan.micro_tokens or tokens_at_once(device, plan.batch_tokens), longest)
@@ -143,7 +143,7 @@ def _ways(plan: FitPlan, device: str) -> list[FitPlan]:
 def needed(plan: FitPlan, tokens: int, longest: int, labelled_share: float, device: str) -> int:
     """Foresee the most bytes that a step of a plan holds on a device with `tokens` at once.
 
-    Of `full` in 16 bit it is a bound, for the rest what is held, to a hundredth.
+    Of `full` in 16 bit and of several lanes it is a bound, for the rest what is held, to a hundredth.
     """
     layers = layer_count(Path(plan.base))
     short, long = SHORT if layers > SHORT[1] else (layers, layers)
@@ -188,7 +188,8 @@ def _peak(
         held = count.live
         _step(model, (rows, length), labelled, device)
     trained = sum(weight.numel() for weight in weights)
-    lanes = (plan.lanes - 1) * (count.peak - held)
+    # each lane has a piece, and the gradients of one until it is their turn to be added
+    lanes = (plan.lanes - 1) * (count.peak - held) + 4 * plan.lanes * trained if plan.lanes > 1 else 0
     # autocast keeps a copy of each weight in 16 bit, and rounds some activations, which are counted in 32: a bound
     mixed = 2 * trained if plan.method == FULL and compute_dtype(plan.dtype, device).itemsize == 2 else 0
     block = _block_bytes(model) if plan.sharding else 0

@@ -32,7 +32,9 @@ class Pieces:
         self.lanes = 1
 
     def of_batches(self, batches: Sequence[list[int]]) -> list[Piece]:
-        """Give this process's pieces of the batches of a step; processes take turns at whole batches."""
+        """Give this process's pieces of the batches of a step; processes take turns at whole batches, lanes part all of it."""
+        if self.lanes > 1:
+            return self._mine([self._part([row for batch in batches for row in batch])])
         count = self.accelerator.num_processes
         turns = (batches[index::count] for index in range(count))
         return self._mine([[rows for batch in turn for rows in self._part(batch)] for turn in turns])

@@ -11,12 +11,18 @@ from functools import cache
 from typing import Any
 
 import torch
-from transformers import AttentionInterface, AttentionMaskInterface
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from tasks.core.errors import ModelError
+
 NAME = "causal_blocks"
 BLOCK = 96  # queries at once
+CHOICES = (
+    "indices",
+    "block_indices",
+)  # of keys, which families hand to attention that they do not know by name
 KEPT = 512  # tokens of rows whose shares are kept for the way back; those of longer ones would be most of what there is
 
 
@@ -58,7 +64,9 @@ class CausalAttention(torch.autograd.Function):
 
 def attend_in_blocks(model: Any) -> None:
     """Let a model attend by `CausalAttention` where it would by PyTorch's kernel; other families and other masks keep theirs."""
-    if model.config._attn_implementation == "sdpa" and model._supports_attention_backend:  # noqa: SLF001 - no other names
+    parts = [part for part in model.modules() if isinstance(part, PreTrainedModel)]
+    ways = {part.config._attn_implementation for part in parts}  # noqa: SLF001 - it has no other name
+    if ways == {"sdpa"} and all(part._supports_attention_backend for part in parts):  # noqa: SLF001 - nor has this
         AttentionInterface.register(NAME, _attend)
         AttentionMaskInterface.register(NAME, sdpa_mask)
         model.set_attn_implementation(NAME)
@@ -75,6 +83,11 @@ def _attend(
     is_causal: bool | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
+    if any(others.get(name) is not None for name in CHOICES):
+        raise ModelError(
+            "This base chooses the keys that it attends to, which training on a CPU cannot follow.",
+            cure="Set model.attention=sdpa.",
+        )
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     plain = (
         causal

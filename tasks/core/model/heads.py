@@ -51,7 +51,8 @@ def head_only_at(model: Any, chosen: torch.Tensor) -> Iterator[None]:
 def no_head(model: Any, chosen: torch.Tensor) -> Iterator[None]:
     """Let a model give this thread the hidden states [chosen, width] that its output head would see, in place of logits.
 
-    Other threads that go through it meanwhile get what they ask for.
+    Other threads that go through it meanwhile get what they ask for: what stands in for the head's forward stays, and is
+    the head's own wherever nobody asks for hidden states.
     """
     head = model.get_output_embeddings()
     if "forward" not in vars(head):
@@ -123,8 +124,11 @@ def headless_loss(
     The gradient, where one is wanted, is computed with the loss, while the logits are there. How many there may be goes by
     `device`, or by where the hidden states are.
     """
-    rows = max(logits_at_once(device or hidden.device) // head.out_features, 1)
-    total: torch.Tensor = _HeadlessLoss.apply(hidden, head.weight, head.bias, wanted, weights, rows)
+    place = torch.device(device or hidden.device)
+    rows = max(logits_at_once(place) // head.out_features, 1)
+    total: torch.Tensor = _HeadlessLoss.apply(
+        hidden, head.weight, head.bias, wanted, weights, rows, place.type == "cpu"
+    )
     return total
 
 
@@ -138,30 +142,30 @@ class _HeadlessLoss(torch.autograd.Function):
         wanted: torch.Tensor,
         weights: torch.Tensor,
         rows: int,
+        on_cpu: bool,
     ) -> torch.Tensor:
         total, gradient = torch.zeros((), device=hidden.device), torch.empty_like(hidden)
         for start in range(0, len(hidden), rows):
             part = slice(start, start + rows)
             logits = nn.functional.linear(hidden[part].to(weight.dtype), weight, bias).float()
             each, target = weights[part, None], wanted[part, None]
-            chances, highest, at_target = (
-                logits.softmax(-1),
-                logits.amax(-1, keepdim=True),
-                logits.gather(1, target),
-            )
-            whole = (
-                highest - chances.amax(-1, keepdim=True).log()
-            )  # log of the sum of exp: softmax has been there
+            at_target = logits.gather(1, target)
+            if on_cpu:  # it is fast with softmax, whose sum is told by the highest logit and its chance
+                chances, highest = logits.softmax(-1), logits.amax(-1, keepdim=True)
+                whole = highest - chances.amax(-1, keepdim=True).log()
+            else:  # a second block of logits would be most of a small GPU
+                whole = logits.logsumexp(-1, keepdim=True)
+                chances = logits.sub_(whole).exp_()
+            del logits
             total += ((whole - at_target) * each).sum()
-            if not ctx.needs_input_grad[0]:
-                continue
-            # d loss / d logits = softmax - one at the wanted token
-            slope = chances.scatter_add_(1, target, -torch.ones_like(each))
-            gradient[part] = (slope.to(weight.dtype) @ weight) * each
+            if ctx.needs_input_grad[0]:
+                # d loss / d logits = softmax - one at the wanted token
+                slope = chances.mul_(each).scatter_add_(1, target, -each)
+                gradient[part] = slope.to(weight.dtype) @ weight
         ctx.save_for_backward(gradient)
         return total
 
     @staticmethod
     def backward(ctx: Any, *outer: Any) -> tuple[torch.Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return gradient * outer[0], None, None, None, None, None
+        return gradient * outer[0], None, None, None, None, None, None

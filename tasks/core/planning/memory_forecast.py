@@ -95,7 +95,7 @@ class Forecaster:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=Path(__file__).parents[3],
-            env={**os.environ, "TORCHDYNAMO_DISABLE": "1"},
+            env={**os.environ, "TORCHDYNAMO_DISABLE": "1", "OMP_NUM_THREADS": str(os.cpu_count() or 1)},
         )
 
     def ask(

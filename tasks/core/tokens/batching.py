@@ -49,9 +49,9 @@ def pieces(rows: Sequence[int], lengths: Sequence[int], most: int) -> list[list[
 
 
 def even_pieces(rows: Sequence[int], lengths: Sequence[int], most: int, lanes: int) -> list[list[int]]:
-    """Part a batch so, into a multiple of `lanes` pieces that are as small as so many can be, the largest first.
+    """Part a batch so, for `lanes` that take pieces in turns: into at most a multiple of them, as small as that allows.
 
-    Where that takes more pieces than there are rows, there are fewer.
+    With several lanes the largest comes first.
     """
     parted = pieces(rows, lengths, most)
     if lanes > 1:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny_families import FAMILIES, model_of
 
-from tasks.core.model.block_attention import BLOCK, KEPT, NAME, CausalAttention, attend_in_blocks
+from tasks.core.errors import ModelError
+from tasks.core.model.block_attention import BLOCK, KEPT, NAME, CausalAttention, _attend, attend_in_blocks
 
 OWN_CLASSES = {"falcon", "falcon alibi"}  # attends by classes that nothing can be registered with
 EAGER = {"gemma2"}  # caps its scores, which no fused kernel does
@@ -44,3 +45,19 @@ def test_every_family_learns_the_same_in_blocks(family: str) -> None:
         assert torch.allclose(
             model(input_ids=ids[:, :5]).logits, model_of(family)(input_ids=ids[:, :5]).logits, atol=1e-5
         )
+
+
+def test_a_window_is_kept() -> None:
+    ids, model = torch.arange(3, 83)[None], model_of("mistral")
+    model.config.sliding_window = 20
+    known = model(input_ids=ids, use_cache=False).logits
+    attend_in_blocks(model)
+    assert torch.allclose(model(input_ids=ids, use_cache=False).logits, known, atol=1e-5)
+    model.config.sliding_window = None
+    assert not torch.allclose(model(input_ids=ids, use_cache=False).logits, known, atol=1e-3)
+
+
+def test_a_base_that_chooses_its_keys_is_refused() -> None:
+    query = torch.randn(1, 1, 4, 8)
+    with pytest.raises(ModelError, match="chooses the keys"):
+        _attend(None, query, query, query, None, indices=torch.zeros(1))

@@ -1,5 +1,6 @@
 """Pieces that go through a model side by side: they teach what one after the other teaches, and the same bytes each time."""
 
+import json
 import threading
 import time
 from dataclasses import replace
@@ -14,7 +15,8 @@ from tiny_families import model_of
 from tasks.core.fitting import child, launcher, memory
 from tasks.core.fitting.lanes import in_lanes, may_run_side_by_side, open_lanes
 from tasks.core.fitting.loop import Trainer
-from tasks.core.fitting.plan import FitPlan
+from tasks.core.fitting.pieces import Piece
+from tasks.core.fitting.plan import METRICS, FitPlan
 from tasks.core.model.heads import no_head
 from tasks.core.tokens.batching import even_pieces, pieces
 from tasks.core.tokens.storing import map_token_rows
@@ -46,6 +48,38 @@ def test_lanes_learn_what_one_learns_and_go_on_to_the_same_bytes(calm: FitPlan, 
     trained(calm, tmp_path / "stopped", 3, stop_after=5)
     again = trained(calm, tmp_path / "stopped", 3)
     assert all(torch.equal(weight, again.weights[name]) for name, weight in beside.weights.items())
+
+
+def test_a_step_of_several_batches_is_parted_as_one(calm: FitPlan, tmp_path: Path) -> None:
+    calm = replace(calm, batch_tokens=100, accumulation=6)
+    alone, beside = (trained(calm, tmp_path / str(lanes), lanes) for lanes in (1, 2))
+    step = max(alone.steps, key=len)
+    rows = sorted(tuple(row) for piece in alone.pieces.of_batches(step) for row in rows_of(piece))
+    assert rows == sorted(tuple(row) for piece in beside.pieces.of_batches(step) for row in rows_of(piece))
+    assert len(beside.pieces.of_batches(step)) < 2 * len(step)  # where each batch would be parted in two
+    assert all((weight - beside.weights[name]).abs().max() < 2e-3 for name, weight in alone.weights.items())
+
+
+def rows_of(piece: Piece) -> list[list[int]]:
+    return [[token for token in row if token != 2] for row in piece.ids.tolist()]
+
+
+def test_gradients_do_not_vanish_in_lanes_of_half_precision(calm: FitPlan, tmp_path: Path) -> None:
+    half = replace(calm, dtype="float16", quantization="none", max_steps=2)
+    for lanes in (1, 2):
+        trained(half, tmp_path / str(lanes), lanes)
+    alone, beside = (
+        json.loads((tmp_path / str(lanes) / METRICS).read_text().splitlines()[0]) for lanes in (1, 2)
+    )
+    assert beside["gradient_norm"] == pytest.approx(alone["gradient_norm"], rel=0.01)
+
+
+@pytest.mark.parametrize(("threads", "lanes"), [(2, 2), (4, 4), (5, 4), (6, 3), (7, 3), (16, 4)])
+def test_few_threads_are_left_over(
+    threads: int, lanes: int, calm: FitPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert in_lanes(replace(calm, batch_tokens=4096, accumulation=1), "cpu").lanes == lanes
 
 
 def test_results_come_in_order_and_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
