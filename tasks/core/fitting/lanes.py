@@ -22,9 +22,7 @@ Lanes = Callable[[Callable[[Given], Result], Iterable[Given]], Iterator[Result]]
 """Like `map`: results come in the order of what was given."""
 
 BUSY = 0.8  # of the threads, at least, have work in several lanes
-STATEFUL_ROTATIONS = frozenset(
-    {"dynamic", "longrope"}
-)  # change a model by the length of what goes through it
+STATEFUL_ROTATIONS = {"dynamic", "longrope"}  # change a model by the length of what goes through it
 
 
 @contextmanager
@@ -65,10 +63,8 @@ def in_lanes(plan: FitPlan, device: str) -> FitPlan:
     step = (plan.batch_rows * plan.longest or plan.batch_tokens) * plan.accumulation
     pieces = step // max(tokens_at_once(device, plan.batch_tokens), plan.longest)
     threads = torch.get_num_threads()
-    most = max(min(threads, pieces), 1) if fit else 1
-    return replace(
-        plan, lanes=max(n for n in range(1, most + 1) if n == 1 or n * (threads // n) >= BUSY * threads)
-    )
+    counts = range(2, min(threads, pieces) + 1) if fit else ()
+    return replace(plan, lanes=max((n for n in counts if n * (threads // n) >= BUSY * threads), default=1))
 
 
 def may_run_side_by_side(model: Any, ids: torch.Tensor) -> bool:

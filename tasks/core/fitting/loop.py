@@ -188,13 +188,14 @@ class Trainer:
         return float(self.accelerator.reduce(total, "sum"))
 
     def _in_turn(self, share: list[Piece], weight: float) -> Iterator[torch.Tensor]:
+        """Give the loss of each piece, and add up its gradients where they are: there is one set of them in memory."""
         for piece in share:
             loss = self._loss(piece) / weight
             self.accelerator.backward(loss * self.scale)
             yield loss.detach()
 
     def _side_by_side(self, share: list[Piece], weight: float) -> Iterator[torch.Tensor]:
-        """Do the same in lanes; gradients are added up in the order of the pieces, whichever is done first."""
+        """Do the same in lanes, each with gradients of its own, which are added up in the order of the pieces."""
         weights = list(self.weights.values())
 
         def slopes(piece: Piece) -> tuple[torch.Tensor, tuple[torch.Tensor | None, ...]]:

@@ -89,13 +89,14 @@ class Forecaster:
 
     def open(self) -> None:
         """Start the process, if it has not been started."""
+        threads = str(os.cpu_count() or 1)  # as a trainer has, which takes its lanes by them
         self.child = self.child or subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=Path(__file__).parents[3],
-            env={**os.environ, "TORCHDYNAMO_DISABLE": "1", "OMP_NUM_THREADS": str(os.cpu_count() or 1)},
+            env={**os.environ, "TORCHDYNAMO_DISABLE": "1", "OMP_NUM_THREADS": threads},
         )
 
     def ask(
