@@ -8,12 +8,13 @@ from typing import Any
 
 from deployments.bench.workload import PAD, Recipe, Timed, Work
 from tasks.core.fitting.plan import FitPlan, plan_training
+from tasks.core.model.devices import settled_dtype
 from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
 from tasks.core.tokens.storing import TokenRow, largest_share, map_token_rows, save_token_rows
 
 
-def ours(quantization: Any, change: Callable[[Any], None] | None = None) -> Recipe:
-    """Give our way, with the base held as told, and the model changed before it is trained, if it is to be."""
+def ours(quantization: Any, change: Callable[[Any], None] | None = None, dtype: str = "auto") -> Recipe:
+    """Give our way, with the base held and computed with as told, and the model changed before it is trained, if it is to be."""
 
     def train(work: Work) -> Timed:
         from accelerate import Accelerator
@@ -23,7 +24,7 @@ def ours(quantization: Any, change: Callable[[Any], None] | None = None) -> Reci
         from tasks.core.fitting.memory import settle
         from tasks.core.model.devices import free_memory
 
-        plan = _plan(work, quantization, Path(tempfile.mkdtemp(dir=work.scratch)))
+        plan = _plan(work, quantization, dtype, Path(tempfile.mkdtemp(dir=work.scratch)))
         rows = map_token_rows(Path(plan.tokens))
         share = largest_share(Path(plan.tokens))
         plan = settle(plan, share, "cpu", free_memory("cpu")).of(plan)
@@ -38,11 +39,11 @@ def ours(quantization: Any, change: Callable[[Any], None] | None = None) -> Reci
     return train
 
 
-def _plan(work: Work, quantization: Any, place: Path) -> FitPlan:
+def _plan(work: Work, quantization: Any, dtype: str, place: Path) -> FitPlan:
     rows = [TokenRow(row.row_id, "", "", "", row.ids, row.prompt_length) for row in work.rows]
     save_token_rows(place / "train.arrow", rows)
     return plan_training(
-        ModelSettings(quantization=quantization, dtype="float32"),
+        ModelSettings(quantization=quantization, dtype=settled_dtype(dtype)),
         LoraSettings(rank=work.rank, alpha=2 * work.rank, dropout=work.dropout, targets=work.targets),
         TrainingSettings(
             epochs=work.epochs,

@@ -10,6 +10,7 @@ from prefect import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 
 from tasks.adapter_training import train_adapter
+from tasks.core.model.devices import settled_dtype
 from tasks.core.receipts import Adapter, BaseModel, ChosenTrial, TokenRows
 from tasks.core.registry.client import open_registry
 from tasks.core.registry.lineage import SWEEP_KEY
@@ -183,7 +184,7 @@ def test_a_pruned_trial_can_be_gone_on_with(swept: Told, swept_settings: Setting
     mine = with_point(for_trials(swept_settings), pruned["point"])
     rows = next(one for one in swept[1].receipts if type(one) is TokenRows)
     base = [one for one in swept[1].receipts if type(one) is BaseModel][-1]
-    model = mine.model.without_source().model_copy(update={"dtype": "float32"})
+    model = mine.model.without_source().model_copy(update={"dtype": settled_dtype("auto")})
     adapter = train_adapter(mine.workspace, rows, base, model, mine.lora, mine.training, None)
     assert adapter.training["resumed_from"] >= pruned["step"]
     assert adapter.training["steps"] == 8

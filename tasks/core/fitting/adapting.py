@@ -7,13 +7,18 @@ import torch
 from tasks.core.fitting.plan import FitPlan
 from tasks.core.model.adapters import attach
 from tasks.core.model.block_attention import attend_in_blocks
+from tasks.core.model.devices import MIXED
+from tasks.core.model.products import round_products
 
 
 def adapt(base: Any, plan: FitPlan, device: str) -> Any:
-    """Let a base compute on a device as a plan says, activations twice where it says so, and put the plan's adapter on."""
+    """Put a plan's adapter on a base, which computes on a device as the plan says: activations twice, products in 16 bit."""
     if plan.attention == "auto" and torch.device(device).type == "cpu":
         attend_in_blocks(base)
     if plan.gradient_checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         base.enable_input_require_grads()
-    return attach(base, plan.lora, plan.seed)
+    adapted = attach(base, plan.lora, plan.seed)
+    if plan.dtype == MIXED:
+        round_products(adapted)
+    return adapted

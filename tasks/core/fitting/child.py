@@ -49,7 +49,8 @@ def _train(plan: FitPlan) -> int:
     from tasks.core.fitting.learned import save_learned
     from tasks.core.fitting.loop import Trainer
     from tasks.core.model.adapters import save_adapter
-    from tasks.core.model.devices import default_device, peak_memory
+    from tasks.core.model.devices import MIXED, default_device, peak_memory
+    from tasks.core.model.products import are_rounded
     from tasks.core.tokens.storing import map_token_rows
 
     stop_asked = listen()
@@ -73,7 +74,7 @@ def _train(plan: FitPlan) -> int:
         facts |= {
             "quantized": list(base.quantized),
             "quantized_share": base.quantized_share,
-            "dtype": base.dtype,
+            "dtype": MIXED if are_rounded(model) else base.dtype,
             "memory": {**asdict(room), "peak": peak_memory(accelerator.device)},
         }
         (plan.work_folder / FACTS).write_text(json.dumps(facts))

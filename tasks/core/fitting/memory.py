@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -21,7 +20,7 @@ from tasks.core.fitting.plan import FitPlan, Room
 from tasks.core.model.adapters import trainable_parameters
 from tasks.core.model.blank import blank_attention, blank_base, held_tensors, layer_count
 from tasks.core.model.devices import compute_dtype, tokens_at_once
-from tasks.core.model.heads import labelled_loss
+from tasks.core.model.heads import labelled_loss, may_be_bare
 from tasks.core.model.methods import FULL, PISSA, PREFIX
 from tasks.core.model.sharding import blocks_of
 
@@ -172,6 +171,7 @@ def _peak(
         compute=compute,
         attention=plan.attention,
     )
+    loaded = sum(tensor.nbytes for tensor in held_tensors(base))
     beginning = replace(plan, method="lora") if plan.method == PISSA else plan  # which needs values
     model = adapt(base, beginning, device).train()
     weights = list(trainable_parameters(model).values())
@@ -193,7 +193,8 @@ def _peak(
     # autocast keeps a copy of each weight in 16 bit, and rounds some activations, which are counted in 32: a bound
     mixed = 2 * trained if plan.method == FULL and compute_dtype(plan.dtype, device).itemsize == 2 else 0
     block = _block_bytes(model) if plan.sharding else 0
-    return count.peak + lanes + MOMENTS * trained + mixed + (0 if on_cpu else EXTRA), block
+    step = count.peak + lanes + MOMENTS * trained + mixed + (0 if on_cpu else EXTRA)
+    return max(step, loaded), block  # products in 16 bit want no weights in 32, but are rounded from them
 
 
 def _block_bytes(model: Any) -> int:
@@ -209,15 +210,8 @@ def _step(model: Any, shape: tuple[int, int], labelled: int, device: str) -> Non
     chosen = torch.empty(shape, dtype=torch.bool, device="meta")
     wanted = torch.empty(labelled, dtype=torch.int64, device="meta")
     weights = torch.empty(labelled, device="meta")
-    bare = _may_be_bare(model)
+    bare = may_be_bare(model)
     labelled_loss(model, ids, chosen, wanted, weights, bare=bare, device=device).backward()
-
-
-def _may_be_bare(model: Any) -> bool:
-    """Say whether logits are the frozen head's own; there are no values to ask the model itself with."""
-    head = model.get_output_embeddings()
-    capped = getattr(model.config, "final_logit_softcapping", None)
-    return type(head) is nn.Linear and not head.weight.requires_grad and capped is None
 
 
 def _busy_share(config: Any) -> float:

@@ -6,14 +6,19 @@ from typing import Any
 
 import psutil
 
+from tasks.core.errors import ModelError
+
 CONTAINER = Path("/sys/fs/cgroup")
 GPU_NODES = tuple(map(Path, ("/dev/nvidiactl", "/dev/nvhost-ctrl-gpu", "/dev/kfd", "/dev/dxg")))  # of drivers
 CPU_TOKENS = 1024
 """Padded tokens at once on a CPU: the activations of a layer stay in its caches. Of 512 to 4096, 1024 trained fastest at
 each of three sizes (1.3, 4.2 and 11.6 million weights on two cores): by 42, 17 and 11 % over 4096."""
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+MIXED = "mixed"
+"""The compute type of a CPU that multiplies bfloat16: float32, but for the products of a training with frozen weights."""
+BYTES = {"float32": 4, MIXED: 4, "bfloat16": 2, "float16": 2}
 """Of a number of a compute type."""
+CPU_FLAGS, MULTIPLIES_IN_HALF = Path("/proc/cpuinfo"), "avx512_bf16"
 
 CPU_LOGITS, GPU_LOGITS = 2**20, 2**27
 """Logits in memory at once: 4 MiB in float32 on a CPU, for its caches, and 512 MiB on a GPU, for its width."""
@@ -27,13 +32,22 @@ def default_device() -> str:
 
 
 def compute_dtype(dtype: str, device: str) -> Any:
-    """Choose the compute type by hardware: 16-bit types are 6 to 30 times slower than float32 on a CPU."""
+    """Choose the type that a model is in by hardware: 16-bit types are 6 to 30 times slower than float32 on most CPUs.
+
+    Raises `ModelError` for mixed types on a GPU.
+    """
     import torch
 
+    on_cpu = torch.device(device).type == "cpu"
+    if dtype == MIXED and not on_cpu:
+        raise ModelError(
+            f"model.dtype is {MIXED}, which is for CPUs, and this trains on {device}.",
+            cure="Set model.dtype=auto.",
+        )
+    if on_cpu and dtype in {MIXED, "auto"}:
+        return torch.float32
     if dtype != "auto":
         return getattr(torch, dtype)
-    if torch.device(device).type == "cpu":
-        return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
@@ -42,13 +56,23 @@ def has_gpu_driver() -> bool:
     return any(place.exists() for place in GPU_NODES)
 
 
+def multiplies_in_half() -> bool:
+    """Say whether this CPU multiplies numbers of bfloat16 as such, in which a product takes half the time."""
+    try:
+        lines = CPU_FLAGS.read_text().splitlines()
+    except OSError:  # no Linux
+        return False
+    return any(line.startswith("flags") and MULTIPLIES_IN_HALF in line.split() for line in lines)
+
+
 def settled_dtype(dtype: str) -> str:
     """Name the compute type that `dtype` means on this machine's device."""
     if dtype != "auto":
         return dtype
-    if not has_gpu_driver():
-        return "float32"
-    return str(compute_dtype(dtype, default_device())).removeprefix("torch.")
+    device = default_device() if has_gpu_driver() else "cpu"
+    if device == "cpu":
+        return MIXED if multiplies_in_half() else "float32"
+    return str(compute_dtype(dtype, device)).removeprefix("torch.")
 
 
 def peak_memory(device: Any) -> int:

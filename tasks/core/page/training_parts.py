@@ -10,6 +10,7 @@ from tasks.core.report.wording import clock, percent, size, spoken
 
 NUMBER: Callable[[Any], str] = "{:,}".format
 WATT_HOUR = 3600  # joules
+COMPUTE_WORDS = {"mixed": "float32, products with the base in bfloat16"}
 COUNTED = {"cpu": "processors", "gpu": "GPUs"}
 
 
@@ -35,7 +36,7 @@ def facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:
         "lanes": ("pieces at once", NUMBER),
         "memory": ("memory of a step, foreseen", _memory_words),
         "processes": ("processes", str),
-        "dtype": ("compute type", str),
+        "dtype": ("compute type", lambda value: COMPUTE_WORDS.get(value, value)),
     }
     told = [(name, word(training[key])) for key, (name, word) in worded.items() if key in training]
     known = "quantized" in training or "quantized_layers" in training

@@ -165,12 +165,12 @@ def _of(name: str, device: str, free: int, whole: int, asked: Mapping[str, Any])
     from tasks.core.fitting.plan import outline
 
     lora, training = LoraSettings(**asked["lora"]), TrainingSettings(**asked["training"])
-    model = _held(ModelSettings(**asked["model"]), lora, training, asked["weights"], device, whole)
     told = {"device": name, "kind": device.partition(":")[0], "free": free}
-    if asked["model"]["quantization"] == "auto":
-        told["held_as"] = model.held_as
-    plan = outline(model, lora, training, base=Path(asked["base"]), longest=asked["longest"])
     try:
+        model = _held(ModelSettings(**asked["model"]), lora, training, asked["weights"], device, whole)
+        if asked["model"]["quantization"] == "auto":
+            told["held_as"] = model.held_as
+        plan = outline(model, lora, training, base=Path(asked["base"]), longest=asked["longest"])
         return told | asdict(settle(plan, asked["labelled_share"], device, free))
     except FreshtuneError as error:
         return told | {"problem": error.message, "cure": error.cure}
@@ -186,10 +186,12 @@ def _held(
     device: str,
     memory: int,
 ) -> ModelSettings:
-    """Settle how the base is held on a device, as a run there would; one that is only named has the memory of its name."""
-    from tasks.core.model.devices import compute_dtype
+    """Settle how a device computes and holds the base, as a run there would; one that is only named has the memory of its name."""
+    from tasks.core.model.devices import compute_dtype, settled_dtype
     from tasks.core.model.holding import choose_quantization, unquantized_bytes
 
+    if device == "cpu":  # which is this machine's
+        model = model.model_copy(update={"dtype": settled_dtype(model.dtype)})
     if model.quantization != "auto":
         return model
     mine = unquantized_bytes(weights, compute_dtype(model.dtype, device).itemsize, training)

@@ -16,18 +16,19 @@ from tasks.core.fitting.plan import FitPlan, Room, room_of
 from tasks.core.model.adapters import attach, trainable_parameters
 from tasks.core.model.blank import held_tensors
 from tasks.core.model.experts import unfuse_experts
-from tasks.core.model.heads import labelled_loss
+from tasks.core.model.heads import labelled_loss, may_be_bare
 from tasks.core.model.quantizing import quantize
 from tasks.core.settings import LoraSettings
 
 WAYS = [
-    ("nf4", "lora", False),
-    ("nf4", "lora", True),
-    ("int8", "lora", False),
-    ("none", "dora", False),
-    ("none", "full", False),
-    ("nf4", "prefix", False),
-    ("nf4", "prompt", False),
+    ("nf4", "lora", False, "float32"),
+    ("nf4", "lora", True, "mixed"),
+    ("int8", "lora", False, "float32"),
+    ("none", "dora", False, "float32"),
+    ("none", "rslora", False, "mixed"),
+    ("none", "full", False, "float32"),
+    ("nf4", "prefix", False, "mixed"),
+    ("nf4", "prompt", False, "float32"),
 ]
 ROWS, LENGTH = 8, 128
 
@@ -45,14 +46,20 @@ def held_at_most(plan: FitPlan) -> int:
     with AllocationCount() as count:
         for tensor in [*held_tensors(model), *(weight.grad for weight in weights)]:
             count.add(tensor)
-        labelled_loss(model, ids, chosen, wanted, each, bare=memory._may_be_bare(model)).backward()  # type: ignore[no-untyped-call]
+        labelled_loss(model, ids, chosen, wanted, each, bare=may_be_bare(model)).backward()  # type: ignore[no-untyped-call]
     return count.peak + 8 * sum(weight.numel() for weight in weights)
 
 
-@pytest.mark.parametrize(("quantization", "method", "checkpointing"), WAYS)
+@pytest.mark.parametrize(("quantization", "method", "checkpointing", "dtype"), WAYS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_a_step_holds_is_foreseen_to_a_hundredth(
-    family: str, quantization: str, method: str, checkpointing: bool, plan: FitPlan, bases: dict[str, Path]
+    family: str,
+    quantization: str,
+    method: str,
+    checkpointing: bool,
+    dtype: str,
+    plan: FitPlan,
+    bases: dict[str, Path],
 ) -> None:
     mine = replace(
         plan,
@@ -60,6 +67,7 @@ def test_what_a_step_holds_is_foreseen_to_a_hundredth(
         quantization=quantization,
         method=method,
         gradient_checkpointing=checkpointing,
+        dtype=dtype,
         attention="auto",
         dropout=0.0,
         batch_tokens=4096,
