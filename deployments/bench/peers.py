@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.bench.workload import PAD, WIDTH, Recipe, Row, Timed, Work
+from tasks.core.model.devices import multiplies_in_half
 
 EFFECTIVE = 32  # rows in an optimizer step
 
@@ -42,8 +43,8 @@ def guide(work: Work) -> Timed:
     return _timed(trainer, work)
 
 
-def trl(**changes: Any) -> Recipe:
-    """Give TRL's way with some of its settings changed; the loss is on the replies alone."""
+def trl(*, bf16: bool = False, **changes: Any) -> Recipe:
+    """Give TRL's way with some of its settings changed, and all in 16 bit, if it shall be; the loss is on the replies alone."""
 
     def train(work: Work) -> Timed:
         from datasets import Dataset
@@ -60,8 +61,10 @@ def trl(**changes: Any) -> Recipe:
             for row in work.rows
         ]
         trainer = peer.SFTTrainer(
-            model=_four_bit(work.base),
-            args=peer.SFTConfig(**_common(work), max_length=WIDTH, completion_only_loss=True, **values),
+            model=_four_bit(work.base, bf16=bf16),
+            args=peer.SFTConfig(
+                **_common(work, bf16=bf16), max_length=WIDTH, completion_only_loss=True, **values
+            ),
             train_dataset=Dataset.from_list(taught),
             processing_class=AutoTokenizer.from_pretrained(str(work.base)),
             peft_config=_lora(work),
@@ -71,18 +74,22 @@ def trl(**changes: Any) -> Recipe:
     return train
 
 
-BEST = trl(
-    gradient_checkpointing=False,
-    train_sampling_strategy="group_by_length",
-    per_device_train_batch_size=4,
-)
-PEERS: dict[str, Recipe] = {
+QUICK: dict[str, Any] = {"gradient_checkpointing": False, "train_sampling_strategy": "group_by_length"}
+FOURS: dict[str, Any] = {**QUICK, "per_device_train_batch_size": 4}
+LADDER: dict[str, Recipe] = {
     "the guide's recipe": guide,
     "TRL, default": trl(),
     "TRL, no checkpointing": trl(gradient_checkpointing=False),
-    "TRL, and by length": trl(gradient_checkpointing=False, train_sampling_strategy="group_by_length"),
-    "TRL, and batches of 4": BEST,
+    "TRL, and by length": trl(**QUICK),
+    "TRL, and batches of 4": trl(**FOURS),
 }
+HALF = {"TRL, and in bfloat16": trl(bf16=True, **FOURS)}
+"""What is quicker only where a CPU multiplies bfloat16; elsewhere it is many times slower."""
+
+
+def peers() -> dict[str, Recipe]:
+    """Give the recipes to measure against on this machine; the last is the best."""
+    return LADDER | (HALF if multiplies_in_half() else {})
 
 
 def _timed(trainer: Any, work: Work) -> Timed:
@@ -99,18 +106,19 @@ def _timed(trainer: Any, work: Work) -> Timed:
     return time.perf_counter() - began, trainer.model
 
 
-def _four_bit(base: Path) -> Any:
+def _four_bit(base: Path, *, bf16: bool = False) -> Any:
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+    compute = torch.bfloat16 if bf16 else torch.float32
     config = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.float32,
+        bnb_4bit_compute_dtype=compute,
     )
     return AutoModelForCausalLM.from_pretrained(
-        str(base), dtype=torch.float32, quantization_config=config, device_map={"": "cpu"}
+        str(base), dtype=compute, quantization_config=config, device_map={"": "cpu"}
     )
 
 
@@ -127,7 +135,7 @@ def _lora(work: Work) -> Any:
     )
 
 
-def _common(work: Work) -> dict[str, Any]:
+def _common(work: Work, *, bf16: bool = False) -> dict[str, Any]:
     return {
         "output_dir": tempfile.mkdtemp(dir=work.scratch),
         "num_train_epochs": work.epochs,
@@ -142,6 +150,6 @@ def _common(work: Work) -> dict[str, Any]:
         "disable_tqdm": True,
         "dataloader_pin_memory": False,
         "fp16": False,
-        "bf16": False,
+        "bf16": bf16,
         "seed": 1,
     }

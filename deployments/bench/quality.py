@@ -14,7 +14,7 @@ import click
 
 from deployments.bench.machine import machine
 from deployments.bench.ours import ours
-from deployments.bench.peers import BEST, EFFECTIVE, guide
+from deployments.bench.peers import EFFECTIVE, guide, peers
 from deployments.bench.training import QUIET
 from deployments.bench.workload import WIDTH, Row, Work, held_out_loss
 from tasks.core.tokens.storing import HELD_OUT, TRAIN, load_token_rows
@@ -53,7 +53,7 @@ def _all_ways(work: Work, held_out: Sequence[Row]) -> list[Measured]:
     measured = [_told("freshtune", seconds, held_out_loss(model, held_out))]
     limited = Work(work.base, work.rows, work.scratch, **GUIDES, seconds=seconds)
     for name, recipe, one in (
-        ("TRL at its best, equal tokens", BEST, work),
+        ("TRL at its best, equal tokens", list(peers().values())[-1], work),
         ("the guide's recipe, equal time", guide, limited),
     ):
         taken, model = recipe(one)

@@ -150,8 +150,9 @@ def rounded(rows: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Give rows [count, width] in another type, with rows of zeros after them where that spares a CPU programs."""
     if rows.dtype == dtype or not rows.is_cpu:
         return rows.to(dtype)
-    given = rows.new_zeros(-(-len(rows) // GRAIN) * GRAIN, rows.shape[1], dtype=dtype)
+    given = rows.new_empty(-(-len(rows) // GRAIN) * GRAIN, rows.shape[1], dtype=dtype)
     given[: len(rows)] = rows
+    given[len(rows) :] = 0
     return given
 
 
