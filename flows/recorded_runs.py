@@ -12,7 +12,8 @@ from flows.publish_model import publish_model
 from flows.train_adapter import TrainedAdapter
 from tasks.base_fetching import fetch_base, find_base
 from tasks.base_holding import settle_quantization
-from tasks.core.model.devices import settled_dtype
+from tasks.core.model.devices import loaded_dtype, settled_dtype
+from tasks.core.model.methods import FULL
 from tasks.core.receipts import BaseModel, BaseSource, GoldenCases, HarnessTasks
 from tasks.core.report.tables import verdict
 from tasks.core.settings import Settings
@@ -33,7 +34,10 @@ def run_name() -> str:
 
 def settled(settings: Settings) -> Settings:
     """Say which compute type `auto` means here: it is in the keys, so scores of unlike devices are never compared."""
-    model = settings.model.model_copy(update={"dtype": settled_dtype(settings.model.dtype)})
+    dtype = settled_dtype(settings.model.dtype)
+    if settings.lora.method == FULL:  # which has no frozen weights
+        dtype = loaded_dtype(dtype)
+    model = settings.model.model_copy(update={"dtype": dtype})
     return settings.model_copy(update={"model": model})
 
 

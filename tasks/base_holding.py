@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tasks.core.model.devices import BYTES, total_memory
+from tasks.core.model.devices import BYTES, loaded_dtype, total_memory
 from tasks.core.model.holding import UNROUNDED, choose_quantization, count_weights, unquantized_bytes
 from tasks.core.receipts import BaseModel
 from tasks.core.report.wording import held_in, size
@@ -33,6 +33,7 @@ def _choose(base: Path, settings: Settings) -> tuple[Held, str]:
     if not base.is_dir():  # in a plan
         return "nf4", "so it is taken, until its files are here and measured"
     memory = total_memory(training.processes)
-    mine = unquantized_bytes(count_weights(base), BYTES[settings.model.dtype], training)
+    dtype = loaded_dtype(settings.model.dtype)
+    mine = unquantized_bytes(count_weights(base), BYTES[dtype], training)
     held = choose_quantization(mine, method, memory)
-    return held, f"in {settings.model.dtype}, its weights take {size(mine)} of the device's {size(memory)}"
+    return held, f"in {dtype}, its weights take {size(mine)} of the device's {size(memory)}"

@@ -16,7 +16,7 @@ each of three sizes (1.3, 4.2 and 11.6 million weights on two cores): by 42, 17 
 
 MIXED = "mixed"
 """The compute type of a CPU that multiplies bfloat16: float32, but for the products of a training with frozen weights."""
-BYTES = {"float32": 4, MIXED: 4, "bfloat16": 2, "float16": 2}
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 """Of a number of a compute type."""
 CPU_FLAGS, MULTIPLIES_IN_HALF = Path("/proc/cpuinfo"), "avx512_bf16"
 
@@ -41,19 +41,24 @@ def compute_dtype(dtype: str, device: str) -> Any:
     on_cpu = torch.device(device).type == "cpu"
     if dtype == MIXED and not on_cpu:
         raise ModelError(
-            f"model.dtype is {MIXED}, which is for CPUs, and this trains on {device}.",
+            f"model.dtype is {MIXED}, which is for CPUs, and this computes on {device}.",
             cure="Set model.dtype=auto.",
         )
-    if on_cpu and dtype in {MIXED, "auto"}:
-        return torch.float32
     if dtype != "auto":
-        return getattr(torch, dtype)
+        return getattr(torch, loaded_dtype(dtype))
+    if on_cpu:
+        return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
 def has_gpu_driver() -> bool:
     """Say whether there may be a GPU, without torch, whose import takes seconds."""
     return any(place.exists() for place in GPU_NODES)
+
+
+def loaded_dtype(dtype: str) -> str:
+    """Name the type that weights are loaded and scored in."""
+    return "float32" if dtype == MIXED else dtype
 
 
 def multiplies_in_half() -> bool:

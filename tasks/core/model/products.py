@@ -49,7 +49,9 @@ def round_products(model: Any) -> None:
 
 def are_rounded(model: Any) -> bool:
     """Say whether products of a model in 32 bit are rounded."""
-    return any(getattr(layer.forward, "__func__", None) is _forward for _, layer in linear_layers(model))
+    return hasattr(model.get_output_embeddings(), ROUNDED) or any(
+        getattr(layer.forward, "__func__", None) is _forward for _, layer in linear_layers(model)
+    )
 
 
 def _forward(layer: Any, x: torch.Tensor) -> torch.Tensor:
