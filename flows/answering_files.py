@@ -7,7 +7,7 @@ from prefect import flow, runtime
 
 from tasks.answer_collection import check_target, collect_answers
 from tasks.answering import answer_part, find_asked
-from tasks.core.model.devices import settled_dtype
+from tasks.core.model.devices import loaded_dtype, settled_dtype
 from tasks.core.settings import Settings
 from tasks.core.store.locks import at_work
 from tasks.question_reading import find_questions, named_parts, read_questions
@@ -27,7 +27,7 @@ def answer_file(settings: Settings, file: Path, out: Path, model: str, max_new_t
         found = find_questions(file)
         version = find_asked(place, settings.registry.name, model)
         questions = read_questions(place, found, settings.logs.max_unpacked_mib)
-        dtype, attention = settled_dtype(settings.model.dtype), settings.model.attention
+        dtype, attention = loaded_dtype(settled_dtype(settings.model.dtype)), settings.model.attention
         answered = [
             answer_part(
                 place, part, version, dtype, attention, max_new_tokens, settings.evaluation.batch_tokens

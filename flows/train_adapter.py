@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flows.prepare_data import PreparedData
 from tasks.adapter_training import train_adapter as train
 from tasks.base_quantization import quantize_base
+from tasks.core.model.devices import loaded_dtype
 from tasks.core.receipts import Adapter, BaseModel, TokenRows, WarmStart
 from tasks.core.registry.ancestry import from_base_words
 from tasks.core.settings import Settings
@@ -57,9 +58,9 @@ def prepare_training(data: PreparedData, base: BaseModel, settings: Settings) ->
     """Encode the examples with the base's tokenizer, and find out what the training goes on from."""
     place, model = settings.workspace, settings.model
     rows = _tokenize(data, base, settings)
-    held = (
-        quantize_base(place, base, model.double_quant, model.dtype) if model.quantization == "nf4" else base
-    )
+    held = base
+    if model.quantization == "nf4":
+        held = quantize_base(place, base, model.double_quant, loaded_dtype(model.dtype))
     return TrainingGround(rows, base, held, _start(data, rows, held, settings))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.bench.workload import PAD, WIDTH, Recipe, Row, Timed, Work
-from tasks.core.model.devices import multiplies_in_half
+from tasks.core.model.devices import multiplies_bfloat16
 
 EFFECTIVE = 32  # rows in an optimizer step
 
@@ -83,13 +83,13 @@ LADDER: dict[str, Recipe] = {
     "TRL, and by length": trl(**QUICK),
     "TRL, and batches of 4": trl(**FOURS),
 }
-HALF = {"TRL, and in bfloat16": trl(bf16=True, **FOURS)}
+IN_BFLOAT16 = {"TRL, and in bfloat16": trl(bf16=True, **FOURS)}
 """What is quicker only where a CPU multiplies bfloat16; elsewhere it is many times slower."""
 
 
 def peers() -> dict[str, Recipe]:
     """Give the recipes to measure against on this machine; the last is the best."""
-    return LADDER | (HALF if multiplies_in_half() else {})
+    return LADDER | (IN_BFLOAT16 if multiplies_bfloat16() else {})
 
 
 def _timed(trainer: Any, work: Work) -> Timed:

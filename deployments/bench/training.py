@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from deployments.bench.machine import machine
 from deployments.bench.ours import ours
-from deployments.bench.peers import HALF, peers
+from deployments.bench.peers import IN_BFLOAT16, peers
 from deployments.bench.workload import (
     VOCABULARY,
     Recipe,
@@ -25,7 +25,7 @@ from deployments.bench.workload import (
     make_base,
     make_rows,
 )
-from tasks.core.model.devices import multiplies_in_half
+from tasks.core.model.devices import multiplies_bfloat16
 
 Measured = dict[str, Any]
 SMALL, LARGE = Shape(256, 4, 688), Shape(512, 3, 1376)
@@ -58,11 +58,11 @@ def measure_training(rounds: int) -> Measured:
             make_base(Path(folder) / name, shape) for name, shape in (("small", SMALL), ("large", LARGE))
         )
         work, more = (Work(base, rows, Path(folder)) for base in (small, large))
-        quick = "bfloat16" if multiplies_in_half() else "float32"
+        quick = "bfloat16" if multiplies_bfloat16() else "float32"
         entries = {
             OURS: Entry(ours("nf4"), work, SMALL, quick),
             **{
-                name: Entry(recipe, work, SMALL, "bfloat16" if name in HALF else "float32")
+                name: Entry(recipe, work, SMALL, "bfloat16" if name in IN_BFLOAT16 else "float32")
                 for name, recipe in peers().items()
             },
             UNQUANTIZED: Entry(ours("none"), work, SMALL, quick),

@@ -107,7 +107,7 @@ def make_rows(count: int, seed: int) -> list[Row]:
 
 
 def held_out_loss(model: Any, rows: Sequence[Row]) -> float:
-    """Score rows by the product's own craft: nats per reply token."""
+    """Score rows by the product's own craft, in the arithmetic of the training: nats per reply token."""
     from tasks.core.judging.scoring import score_rows
 
     for module in model.modules():

@@ -13,8 +13,8 @@ from deployments.cli import cli
 from deployments.printing import fail, keep_traceback
 from flows.environment import prepare
 from flows.own_server import ADDRESS, LOG, is_own_server, must_set_up, start_own_server
-from tasks.core.errors import ServiceError, SettingsError
-from tasks.core.settings import ModelSettings, Settings
+from tasks.core.errors import ModelError, ServiceError, SettingsError
+from tasks.core.settings import LoraSettings, ModelSettings, Settings
 
 ENDINGS = [
     ("promoted", ["champion"], 0),
@@ -162,12 +162,20 @@ def test_what_a_run_depends_on_is_settled_before_any_key_is_made(
     settings = Settings(workspace=Path("relative"))
     assert settings.workspace == tmp_path / "relative"
     assert Settings().workspace == tmp_path / ".freshtune"
+    (tmp_path / "cpuinfo").write_text("flags : avx512_bf16\n")
+    monkeypatch.setattr("tasks.core.model.devices.CPU_FLAGS", tmp_path / "cpuinfo")
+    assert settled(settings).model.dtype == "mixed"
+    full = settings.model_copy(update={"lora": LoraSettings(method="full")})
+    assert settled(full).model.dtype == "float32"
+    monkeypatch.setattr("tasks.core.model.devices.CPU_FLAGS", tmp_path / "missing")
     assert settled(settings).model.dtype == "float32"
     monkeypatch.setattr("tasks.core.model.devices.GPU_NODES", (tmp_path,))
     assert settled(settings).model.dtype == "float32"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
     assert settled(settings).model.dtype == "bfloat16"
+    with pytest.raises(ModelError, match="is for CPUs"):
+        settled(Settings(model=ModelSettings(dtype="mixed")))
     named = Settings(model=ModelSettings(dtype="float16"))
     assert settled(named) == named
 

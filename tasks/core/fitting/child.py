@@ -105,7 +105,9 @@ def _room(plan: FitPlan, accelerator: Any) -> Room:
 def _foreseen(plan: FitPlan, device: str, free: int) -> Room:
     """Ask the planner; a base that it cannot lay out blank is tried as the device usually takes it, and the report says so."""
     from tasks.core.fitting.memory import settle
-    from tasks.core.model.devices import tokens_at_once
+    from tasks.core.model.devices import BYTES, tokens_at_once
+    from tasks.core.model.holding import count_weights
+    from tasks.core.model.quantizing import has_room_unpacked
     from tasks.core.tokens.storing import largest_share
 
     try:
@@ -115,7 +117,8 @@ def _foreseen(plan: FitPlan, device: str, free: int) -> Room:
     except Exception as error:  # noqa: BLE001 - whatever a family's code does with tensors that hold nothing
         print(f"the memory planner: {type(error).__name__}", file=sys.stderr)
         tokens = plan.micro_tokens or tokens_at_once(device, plan.batch_tokens)
-        return Room(tokens, plan.gradient_checkpointing, plan.packed, 0, free)
+        packed = plan.packed or not has_room_unpacked(count_weights(Path(plan.base)), BYTES["float32"])
+        return Room(tokens, plan.gradient_checkpointing, packed, 0, free)
 
 
 def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
@@ -123,10 +126,14 @@ def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
 
     A base that is to be shared is never whole on the device.
     """
+    import torch
+
     from tasks.core.fitting.adapting import adapt
     from tasks.core.model.adapters import compute_in, go_on_with
-    from tasks.core.model.devices import compute_dtype
+    from tasks.core.model.devices import MIXED, compute_dtype
     from tasks.core.model.loading import load_base
+    from tasks.core.model.products import check_rounded
+    from tasks.core.model.quantizing import unpack
     from tasks.core.model.sharding import shard_blocks
 
     compute = compute_dtype(plan.dtype, device)
@@ -138,9 +145,13 @@ def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
         dtype=held,
         attention=plan.attention,
         device="cpu" if plan.sharding else device,
-        packed=plan.packed or plan.sharding,
+        packed=True,
     )
+    if plan.unpacks_on(device):
+        unpack(base.model, torch.bfloat16 if plan.dtype == MIXED else compute)
     model = adapt(base.model, plan, device)
+    if plan.dtype == MIXED:
+        check_rounded(model)
     if plan.parent:
         go_on_with(model, Path(plan.parent), plan.parent_digest)
     if plan.sharding:

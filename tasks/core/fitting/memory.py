@@ -7,7 +7,7 @@ are alike, so two short models tell of a long one.
 import weakref
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -19,7 +19,7 @@ from tasks.core.fitting.lanes import in_lanes
 from tasks.core.fitting.plan import FitPlan, Room
 from tasks.core.model.adapters import trainable_parameters
 from tasks.core.model.blank import blank_attention, blank_base, held_tensors, layer_count
-from tasks.core.model.devices import compute_dtype, tokens_at_once
+from tasks.core.model.devices import MIXED, compute_dtype, tokens_at_once
 from tasks.core.model.heads import labelled_loss, may_be_bare
 from tasks.core.model.methods import FULL, PISSA, PREFIX
 from tasks.core.model.sharding import blocks_of
@@ -27,6 +27,9 @@ from tasks.core.model.sharding import blocks_of
 SHORT = (2, 4)  # layers of the two short models
 GRAIN = 512  # bytes that a GPU's allocator rounds up to
 EXTRA = 64 * 2**20  # bytes that the libraries of a GPU hold for themselves
+PROGRAMS = (
+    192 * 2**20
+)  # bytes of the programs that oneDNN writes for products in bfloat16, of as many shapes as a step has
 USABLE = 0.92  # of what is free; the rest is lost between pieces of other sizes
 LESS = 0.95  # of the tokens at once, from one try to the next
 MOMENTS = 8  # bytes of the optimizer for each trainable parameter
@@ -146,23 +149,34 @@ def needed(plan: FitPlan, tokens: int, longest: int, labelled_share: float, devi
     """
     layers = layer_count(Path(plan.base))
     short, long = SHORT if layers > SHORT[1] else (layers, layers)
-    peak, block = _peak(plan, short, tokens, longest, labelled_share, device)
-    if short != long:
-        other, _ = _peak(plan, long, tokens, longest, labelled_share, device)
-        peak += round((other - peak) / (long - short) * (layers - short))
+    found = [
+        _bytes_of(plan, count, tokens, longest, labelled_share, device)
+        for count in dict.fromkeys((short, long))
+    ]
+    step, loaded = (
+        round(first + (last - first) / max(long - short, 1) * (layers - short))
+        for first, last in zip(found[0][:2], found[-1][:2], strict=True)
+    )
     if plan.sharding:  # of all blocks a part is here, and two are gathered: one computes, one comes
-        peak -= max(round(block * (layers - layers / plan.processes - 2)), 0)
-    return peak
+        step -= max(round(found[0].block * (layers - layers / plan.processes - 2)), 0)
+    return max(step, loaded)
 
 
-def _peak(
+class _Bytes(NamedTuple):
+    """What a model holds at most: in a step, when its base is loaded, before products are rounded; and one block's frozen weights."""
+
+    step: int
+    loaded: int
+    block: int
+
+
+def _bytes_of(
     plan: FitPlan, layers: int, tokens: int, longest: int, labelled_share: float, device: str
-) -> tuple[int, int]:
-    """Give the most bytes that a step of a model of so many layers holds, and those of the frozen weights of one block of a shared base."""
+) -> _Bytes:
+    """Count what a model of so many layers holds."""
     on_cpu = torch.device(device).type == "cpu"
     compute = compute_dtype("float32" if plan.method == FULL else plan.dtype, device)
-    unpacked = on_cpu and plan.processes == 1 and plan.quantization == "nf4" and not plan.packed
-    quantization = "none" if unpacked else plan.quantization
+    quantization = "none" if plan.unpacks_on(device) else plan.quantization
     base = blank_base(
         Path(plan.base),
         layers,
@@ -171,7 +185,12 @@ def _peak(
         compute=compute,
         attention=plan.attention,
     )
-    loaded = sum(tensor.nbytes for tensor in held_tensors(base))
+    rounds = plan.dtype == MIXED and plan.method != FULL
+    loaded = (
+        sum(tensor.nbytes for tensor in held_tensors(base))
+        if rounds and quantization == plan.quantization
+        else 0
+    )
     beginning = replace(plan, method="lora") if plan.method == PISSA else plan  # which needs values
     model = adapt(base, beginning, device).train()
     weights = list(trainable_parameters(model).values())
@@ -191,10 +210,10 @@ def _peak(
     # each lane has a piece, and the gradients of one until it is their turn to be added
     lanes = (plan.lanes - 1) * (count.peak - held) + 4 * plan.lanes * trained if plan.lanes > 1 else 0
     # autocast keeps a copy of each weight in 16 bit, and rounds some activations, which are counted in 32: a bound
-    mixed = 2 * trained if plan.method == FULL and compute_dtype(plan.dtype, device).itemsize == 2 else 0
+    autocast = 2 * trained if plan.method == FULL and compute_dtype(plan.dtype, device).itemsize == 2 else 0
     block = _block_bytes(model) if plan.sharding else 0
-    step = count.peak + lanes + MOMENTS * trained + mixed + (0 if on_cpu else EXTRA)
-    return max(step, loaded), block  # products in 16 bit want no weights in 32, but are rounded from them
+    own = (PROGRAMS if rounds else 0) if on_cpu else EXTRA
+    return _Bytes(count.peak + lanes + MOMENTS * trained + autocast + own, loaded, block)
 
 
 def _block_bytes(model: Any) -> int:

@@ -79,6 +79,15 @@ class FitPlan:
         """Give the settings of the adapter."""
         return LoraSettings(**{name: getattr(self, name) for name in LoraSettings.model_fields})
 
+    def unpacks_on(self, device: str) -> bool:
+        """Say whether 4-bit weights are unpacked once, before the training, and not at each use; the planner has found room for it."""
+        return (
+            self.quantization == "nf4"
+            and device.startswith("cpu")
+            and not self.packed
+            and self.processes == 1
+        )
+
     def save(self) -> Path:
         """Write the plan into its work folder and give its path."""
         path = self.work_folder / PLAN

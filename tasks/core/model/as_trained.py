@@ -1,4 +1,4 @@
-"""A model as its training held it, for scoring: the base quantized in the same way, with an adapter or without."""
+"""A model as its training held it, for scoring: the base quantized in the same way, with an adapter or without; mixed types score in float32."""
 
 from pathlib import Path
 from typing import Any

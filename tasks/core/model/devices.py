@@ -18,7 +18,7 @@ MIXED = "mixed"
 """The compute type of a CPU that multiplies bfloat16: float32, but for the products of a training with frozen weights."""
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 """Of a number of a compute type."""
-CPU_FLAGS, MULTIPLIES_IN_HALF = Path("/proc/cpuinfo"), "avx512_bf16"
+CPU_FLAGS, BFLOAT16_FLAG = Path("/proc/cpuinfo"), "avx512_bf16"
 
 CPU_LOGITS, GPU_LOGITS = 2**20, 2**27
 """Logits in memory at once: 4 MiB in float32 on a CPU, for its caches, and 512 MiB on a GPU, for its width."""
@@ -32,21 +32,12 @@ def default_device() -> str:
 
 
 def compute_dtype(dtype: str, device: str) -> Any:
-    """Choose the type that a model is in by hardware: 16-bit types are 6 to 30 times slower than float32 on most CPUs.
-
-    Raises `ModelError` for mixed types on a GPU.
-    """
+    """Choose the type that a model is in by hardware: 16-bit types are 6 to 30 times slower than float32 on most CPUs."""
     import torch
 
-    on_cpu = torch.device(device).type == "cpu"
-    if dtype == MIXED and not on_cpu:
-        raise ModelError(
-            f"model.dtype is {MIXED}, which is for CPUs, and this computes on {device}.",
-            cure="Set model.dtype=auto.",
-        )
     if dtype != "auto":
         return getattr(torch, loaded_dtype(dtype))
-    if on_cpu:
+    if torch.device(device).type == "cpu":
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
@@ -61,22 +52,32 @@ def loaded_dtype(dtype: str) -> str:
     return "float32" if dtype == MIXED else dtype
 
 
-def multiplies_in_half() -> bool:
+def check_mixed(dtype: str, device: str) -> None:
+    """Raise `ModelError` for mixed types on a GPU, where they would gain nothing."""
+    if dtype == MIXED and device != "cpu":
+        raise ModelError(
+            f"model.dtype is {MIXED}, which is for CPUs, and the device is {device}.",
+            cure="Set model.dtype=auto.",
+        )
+
+
+def multiplies_bfloat16() -> bool:
     """Say whether this CPU multiplies numbers of bfloat16 as such, in which a product takes half the time."""
     try:
         lines = CPU_FLAGS.read_text().splitlines()
     except OSError:  # no Linux
         return False
-    return any(line.startswith("flags") and MULTIPLIES_IN_HALF in line.split() for line in lines)
+    return any(line.startswith("flags") and BFLOAT16_FLAG in line.split() for line in lines)
 
 
 def settled_dtype(dtype: str) -> str:
-    """Name the compute type that `dtype` means on this machine's device."""
-    if dtype != "auto":
+    """Name the compute type that `dtype` means on this machine's device. Raises `ModelError` for mixed types on a GPU."""
+    if dtype not in {"auto", MIXED}:
         return dtype
     device = default_device() if has_gpu_driver() else "cpu"
+    check_mixed(dtype, device)
     if device == "cpu":
-        return MIXED if multiplies_in_half() else "float32"
+        return MIXED if dtype == MIXED or multiplies_bfloat16() else "float32"
     return str(compute_dtype(dtype, device)).removeprefix("torch.")
 
 

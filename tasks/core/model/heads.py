@@ -17,9 +17,9 @@ from torch import nn
 from tasks.core.model.devices import logits_at_once
 from tasks.core.tokens.batching import IGNORED
 
-GRAIN = 32
-"""Rows that 16-bit products on a CPU are a multiple of: oneDNN writes a program of 0.6 MiB, in half a millisecond, for each
-number of rows that it meets."""
+WHOLE_ROWS = 32
+"""Rows of a product: on a CPU in 16 bit a multiple of it, since oneDNN writes a program of 0.6 MiB, in half a millisecond, for each
+number of rows that it meets; before a head never fewer, or the time goes into reading its weights."""
 ROUNDED = "rounded_weight"
 """What a head is given that shall multiply by its weight in 16 bit, beside the weight itself, which embeddings may share."""
 
@@ -138,7 +138,7 @@ def headless_loss(
     `device`, or by where the hidden states are.
     """
     place = torch.device(device or hidden.device)
-    rows = max(logits_at_once(place) // head.out_features, 1)
+    rows = max(logits_at_once(place) // head.out_features, WHOLE_ROWS)
     weight = getattr(head, ROUNDED, head.weight)
     total: torch.Tensor = _HeadlessLoss.apply(
         hidden, weight, head.bias, wanted, weights, rows, place.type == "cpu"
@@ -150,7 +150,7 @@ def rounded(rows: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Give rows [count, width] in another type, with rows of zeros after them where that spares a CPU programs."""
     if rows.dtype == dtype or not rows.is_cpu:
         return rows.to(dtype)
-    given = rows.new_empty(-(-len(rows) // GRAIN) * GRAIN, rows.shape[1], dtype=dtype)
+    given = rows.new_empty(-(-len(rows) // WHOLE_ROWS) * WHOLE_ROWS, rows.shape[1], dtype=dtype)
     given[: len(rows)] = rows
     given[len(rows) :] = 0
     return given

@@ -4,7 +4,7 @@ A layer that is quantized while training holds other weights than the base's fil
 changes the model by the quantization error.
 
 The proof is about weights, so both sides compute in float32. What the arithmetic of a training rounds on the way, in
-bfloat16 or to 8-bit activations, is in no weight (accepted: up to 0.4 in the starter model's logits).
+bfloat16, at each use of a weight, or to 8-bit activations, is in no adapter (accepted: up to 0.4 in the starter model's logits).
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -104,17 +104,23 @@ def hold_unpacked(model: Any, compute: Any) -> None:
 
     A CPU gains nothing from packed weights but memory, and unpacks them at every use: a sixth of the time of training.
     """
-    packed = {
-        name: layer.in_features * layer.out_features
-        for name, layer in linear_layers(model)
-        if isinstance(layer, Linear4bit)
-    }
+    packed = [layer for _, layer in linear_layers(model) if isinstance(layer, Linear4bit)]
+    weights = sum(layer.in_features * layer.out_features for layer in packed)
     # several ranks would each see the memory that all of them want
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    if several or psutil.virtual_memory().available < ROOM * sum(packed.values()) * compute.itemsize:
-        return
-    for name in packed:
-        _unpack(model, name, compute, model.get_submodule(name).weight.device)
+    if not several and has_room_unpacked(weights, compute.itemsize):
+        unpack(model, compute)
+
+
+def has_room_unpacked(weights: int, itemsize: int) -> bool:
+    """Say whether memory has room for so many unpacked weights twice."""
+    return bool(psutil.virtual_memory().available >= ROOM * weights * itemsize)
+
+
+def unpack(model: Any, dtype: Any) -> None:
+    """Unpack 4-bit layers to layers in another type, one at a time."""
+    for name in [name for name, layer in linear_layers(model) if isinstance(layer, Linear4bit)]:
+        _unpack(model, name, dtype, model.get_submodule(name).weight.device)
     model.is_loaded_in_4bit = False
 
 
@@ -159,8 +165,8 @@ def _four_bit(inputs: int, outputs: int, bias: Any, compute: Any, device: str) -
     """Make a 4-bit layer that has its bias and waits for its weight.
 
     On CPUs with AVX512-BF16, bitsandbytes silently repacks a 4-bit layer at its first forward in eval mode and computes
-    in bfloat16 from then on, without gradients: logits of the starter model moved by 0.11, so the model that was scored
-    was not the one that was trained, and not the same one on every machine. That is switched off.
+    in bfloat16 from then on, without gradients: logits of the starter model moved by 0.11, and scores were of another model on
+    every kind of machine. That is switched off.
     """
     with torch.device("meta"):
         made = Linear4bit(inputs, outputs, bias is not None, compute_dtype=compute, quant_type="nf4")

@@ -34,7 +34,7 @@ def facts(training: Mapping[str, Any]) -> list[tuple[str, str]]:
         "watched": ("rows watched, not trained on", _watched_words),
         "micro_tokens": ("tokens of a piece", NUMBER),
         "lanes": ("pieces at once", NUMBER),
-        "memory": ("memory of a step, foreseen", _memory_words),
+        "memory": ("memory, foreseen", _memory_words),
         "processes": ("processes", str),
         "dtype": ("compute type", lambda value: COMPUTE_WORDS.get(value, value)),
     }

@@ -187,9 +187,10 @@ def _held(
     memory: int,
 ) -> ModelSettings:
     """Settle how a device computes and holds the base, as a run there would; one that is only named has the memory of its name."""
-    from tasks.core.model.devices import compute_dtype, settled_dtype
+    from tasks.core.model.devices import check_mixed, compute_dtype, settled_dtype
     from tasks.core.model.holding import choose_quantization, unquantized_bytes
 
+    check_mixed(model.dtype, device)
     if device == "cpu":  # which is this machine's
         model = model.model_copy(update={"dtype": settled_dtype(model.dtype)})
     if model.quantization != "auto":

@@ -24,7 +24,7 @@ class ModelSettings(Section):
     """Quantize the quantization constants too (nf4)."""
     dtype: Literal["auto", "float32", "mixed", "bfloat16", "float16"] = "auto"
     """Compute type; `auto` is bfloat16 on a GPU that has it, and float32 on a CPU, or `mixed` on one that multiplies bfloat16:
-    float32, but for the products of a training with frozen weights."""
+    float32, but for the products of a training with frozen weights; on other CPUs it is many times slower."""
     attention: Literal["auto", "sdpa", "eager"] = "auto"
     """Attention implementation; `auto` is sdpa where the family has it."""
 

@@ -17,6 +17,7 @@ from tasks.core.model.adapters import attach, trainable_parameters
 from tasks.core.model.blank import held_tensors
 from tasks.core.model.experts import unfuse_experts
 from tasks.core.model.heads import labelled_loss, may_be_bare
+from tasks.core.model.holding import count_weights
 from tasks.core.model.quantizing import quantize
 from tasks.core.settings import LoraSettings
 
@@ -31,6 +32,12 @@ WAYS = [
     ("nf4", "prompt", False, "float32"),
 ]
 ROWS, LENGTH = 8, 128
+
+
+@pytest.fixture(autouse=True)
+def without_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the constant out: it is more than all that a tiny model holds."""
+    monkeypatch.setattr(memory, "PROGRAMS", 0)
 
 
 def held_at_most(plan: FitPlan) -> int:
@@ -76,12 +83,36 @@ def test_what_a_step_holds_is_foreseen_to_a_hundredth(
     assert foreseen == pytest.approx(held_at_most(mine), rel=0.01)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "mixed"])
 def test_a_long_model_is_foreseen_from_two_short_ones(
-    plan: FitPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dtype: str, plan: FitPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(FAMILIES, "llama", FAMILIES["llama"] | {"num_hidden_layers": 9})
-    mine = replace(plan, base=str(save_base(tmp_path / "base", "llama")), batch_tokens=4096, dropout=0.0)
+    base = str(save_base(tmp_path / "base", "llama"))
+    mine = replace(plan, base=base, batch_tokens=4096, dropout=0.0, dtype=dtype)
     assert needed(mine, ROWS * LENGTH, LENGTH, 0.5, "cpu") == pytest.approx(held_at_most(mine), rel=0.01)
+
+
+def test_a_base_that_is_rounded_is_loaded_in_full_precision_before(
+    plan: FitPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = FAMILIES["llama"] | {"num_hidden_layers": 40, "hidden_size": 256, "intermediate_size": 1024}
+    monkeypatch.setitem(FAMILIES, "llama", deep)
+    base = save_base(tmp_path / "base", "llama")
+    mixed = replace(
+        plan,
+        base=str(base),
+        batch_tokens=64,
+        dropout=0.0,
+        dtype="mixed",
+        quantization="none",
+        gradient_checkpointing=True,
+    )
+    loaded = 4 * count_weights(base)
+    assert needed(mixed, 64, 32, 0.5, "cpu") == pytest.approx(loaded, rel=0.01)
+    assert needed(replace(mixed, quantization="nf4"), 64, 32, 0.5, "cpu") < 0.7 * loaded
+    monkeypatch.setattr(memory, "PROGRAMS", loaded)
+    assert needed(mixed, 64, 32, 0.5, "cpu") > 1.5 * loaded
 
 
 def test_a_base_that_is_shared_is_held_in_parts(
