@@ -117,7 +117,9 @@ def _foreseen(plan: FitPlan, device: str, free: int) -> Room:
     except Exception as error:  # noqa: BLE001 - whatever a family's code does with tensors that hold nothing
         print(f"the memory planner: {type(error).__name__}", file=sys.stderr)
         tokens = plan.micro_tokens or tokens_at_once(device, plan.batch_tokens)
-        packed = plan.packed or not has_room_unpacked(count_weights(Path(plan.base)), BYTES["float32"])
+        packed = plan.packed
+        if plan.unpacks_on(device):
+            packed = not has_room_unpacked(count_weights(Path(plan.base)), BYTES["float32"])
         return Room(tokens, plan.gradient_checkpointing, packed, 0, free)
 
 

@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from bitsandbytes.nn import Linear4bit
 from tiny_families import FAMILIES, model_of, save_base
 
 from tasks.core.errors import HardwareError
-from tasks.core.fitting import memory
+from tasks.core.fitting import child, memory
 from tasks.core.fitting.child import adapted
 from tasks.core.fitting.memory import AllocationCount, needed, settle
 from tasks.core.fitting.plan import FitPlan, Room, room_of
@@ -18,7 +20,7 @@ from tasks.core.model.blank import held_tensors
 from tasks.core.model.experts import unfuse_experts
 from tasks.core.model.heads import labelled_loss, may_be_bare
 from tasks.core.model.holding import count_weights
-from tasks.core.model.quantizing import quantize
+from tasks.core.model.quantizing import linear_layers, quantize
 from tasks.core.settings import LoraSettings
 
 WAYS = [
@@ -224,3 +226,28 @@ def test_low_rank_layers_keep_what_they_are_given_once(plan: FitPlan) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tasks.core.model.low_rank.quicken", lambda _adapted: None)
         assert needed(half, ROWS * LENGTH, LENGTH, 0.5, "cpu") > 1.2 * foreseen
+
+
+@pytest.mark.parametrize(("free", "packed"), [(10**10, False), (10, True)])
+def test_a_base_that_cannot_be_foreseen_is_unpacked_where_there_is_surely_room(
+    free: int, packed: bool, plan: FitPlan, bases: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_a_loss(*_: Any) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(memory, "settle", at_a_loss)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=free))
+    mine = replace(plan, base=str(bases["llama"]))
+    room = child._foreseen(mine, "cpu", free)
+    assert (room.needed, room.packed) == (0, packed)
+    kinds = {type(layer) for _, layer in linear_layers(adapted(room.of(mine), "cpu")[1])}
+    assert (Linear4bit in kinds) == packed
+    assert not child._foreseen(replace(mine, quantization="none"), "cpu", free).packed
+
+
+def test_what_the_plan_unpacks_is_unpacked(
+    plan: FitPlan, bases: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=10))
+    _, model = adapted(replace(plan, base=str(bases["llama"])), "cpu")
+    assert Linear4bit not in {type(layer) for _, layer in linear_layers(model)}
