@@ -27,9 +27,7 @@ from tasks.core.model.sharding import blocks_of
 SHORT = (2, 4)  # layers of the two short models
 GRAIN = 512  # bytes that a GPU's allocator rounds up to
 EXTRA = 64 * 2**20  # bytes that the libraries of a GPU hold for themselves
-PROGRAMS = (
-    192 * 2**20
-)  # bytes of the programs that oneDNN writes for products in bfloat16, of as many shapes as a step has
+PROGRAMS = 192 * 2**20  # bytes of the programs that oneDNN writes for a CPU's products in bfloat16
 USABLE = 0.92  # of what is free; the rest is lost between pieces of other sizes
 LESS = 0.95  # of the tokens at once, from one try to the next
 MOMENTS = 8  # bytes of the optimizer for each trainable parameter
@@ -186,11 +184,8 @@ def _bytes_of(
         attention=plan.attention,
     )
     rounds = plan.dtype == MIXED and plan.method != FULL
-    loaded = (
-        sum(tensor.nbytes for tensor in held_tensors(base))
-        if rounds and quantization == plan.quantization
-        else 0
-    )
+    unrounded = rounds and not plan.unpacks_on(device)
+    loaded = sum(tensor.nbytes for tensor in held_tensors(base)) if unrounded else 0
     beginning = replace(plan, method="lora") if plan.method == PISSA else plan  # which needs values
     model = adapt(base, beginning, device).train()
     weights = list(trainable_parameters(model).values())
