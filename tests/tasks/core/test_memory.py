@@ -133,7 +133,8 @@ SHARE = 28 / 32  # of a row, learned
 
 
 @pytest.fixture
-def large(plan: FitPlan) -> FitPlan:
+def large(plan: FitPlan, monkeypatch: pytest.MonkeyPatch) -> FitPlan:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # for one lane
     return replace(plan, micro_tokens=0, batch_tokens=1024, dropout=0.0, longest=32)
 
 
