@@ -20,6 +20,7 @@ from tasks.core.errors import FreshtuneError, SettingsError
 from tasks.core.planning.memory_forecast import Forecaster
 from tasks.core.receipts import Evaluation
 from tasks.core.registry.client import open_registry
+from tasks.core.report.gathering import gather_replies
 from tasks.core.settings import JudgeSettings, RetentionSettings, Settings
 from tasks.core.store.locks import at_work
 from tasks.core.store.rows import read_rows, read_table
@@ -382,6 +383,20 @@ def test_a_critical_golden_case_keeps_a_better_model_out(
     for text in [*(one.read_text() for one in shared), *shown]:
         assert "xylophone" not in text
         assert str(path) not in text
+
+
+def test_replies_that_were_cut_are_shown_so(settings: Settings, first: Told) -> None:
+    judged = {one.who: one for one in first[1].receipts if isinstance(one, Evaluation)}
+    shown = gather_replies(first[1].receipts, settings.workspace, 4)
+    written = [
+        (one[who], row["reply"], row["stopped"])
+        for who, evaluation in judged.items()
+        for one, row in zip(
+            shown, read_rows(evaluation.folder(settings.workspace) / "replies.jsonl"), strict=True
+        )
+    ]
+    assert all(said == reply + ("" if stopped else " …") for said, reply, stopped in written)
+    assert not all(stopped for _, _, stopped in written)
 
 
 def test_a_judges_word_is_shown_and_decides_only_when_asked(

@@ -151,10 +151,15 @@ def gather_replies(receipts: Receipts, workspace: Path, most: int) -> list[dict[
         {
             "question": said[0]["question"],
             "reference": said[0]["reference"],
-            **{who: one["reply"] for who, one in zip(found, said, strict=True)},
+            **{who: _shown(one["reply"], one["stopped"]) for who, one in zip(found, said, strict=True)},
         }
         for said in asked
     ]
+
+
+def _shown(reply: str, stopped: bool) -> str:
+    """Give a reply as people see it: one that was cut at so many tokens says so."""
+    return reply if stopped else f"{reply} …"
 
 
 def gather_comparison(receipts: Receipts) -> dict[str, Any]:
@@ -188,7 +193,7 @@ def gather_golden_replies(receipts: Receipts, workspace: Path) -> list[dict[str,
         {
             "case": results[0].id,
             "question": results[0].question,
-            "reply": {who: one.reply for who, one in zip(sides, results, strict=True)},
+            "reply": {who: _shown(one.reply, one.stopped) for who, one in zip(sides, results, strict=True)},
             "failed": {who: one.failed for who, one in zip(sides, results, strict=True)},
         }
         for sides, results in _cases(receipts, workspace)
