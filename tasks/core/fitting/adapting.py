@@ -7,8 +7,7 @@ import torch
 from tasks.core.fitting.plan import FitPlan
 from tasks.core.model.adapters import attach
 from tasks.core.model.block_attention import attend_in_blocks
-from tasks.core.model.devices import MIXED
-from tasks.core.model.methods import FULL, PISSA
+from tasks.core.model.methods import PISSA
 from tasks.core.model.products import round_head, round_layers
 
 
@@ -19,11 +18,10 @@ def adapt(base: Any, plan: FitPlan, device: str) -> Any:
     if plan.gradient_checkpointing:
         base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         base.enable_input_require_grads()
-    rounds = plan.dtype == MIXED and plan.method != FULL
-    if rounds and plan.method != PISSA:
+    if plan.rounds and plan.method != PISSA:
         round_layers(base.requires_grad_(requires_grad=False))
     adapted = attach(base, plan.lora, plan.seed)
-    if rounds:
+    if plan.rounds:
         if plan.method == PISSA:  # which takes its adapter out of the weights
             round_layers(adapted)
         round_head(adapted)

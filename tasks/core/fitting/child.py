@@ -132,7 +132,7 @@ def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
 
     from tasks.core.fitting.adapting import adapt
     from tasks.core.model.adapters import compute_in, go_on_with
-    from tasks.core.model.devices import MIXED, compute_dtype
+    from tasks.core.model.devices import compute_dtype
     from tasks.core.model.loading import load_base
     from tasks.core.model.products import check_rounded
     from tasks.core.model.quantizing import unpack
@@ -150,9 +150,9 @@ def adapted(plan: FitPlan, device: str) -> tuple[LoadedBase, Any]:
         packed=True,
     )
     if plan.unpacks_on(device):
-        unpack(base.model, torch.bfloat16 if plan.dtype == MIXED else compute)
+        unpack(base.model, torch.bfloat16 if plan.rounds else compute)
     model = adapt(base.model, plan, device)
-    if plan.dtype == MIXED:
+    if plan.rounds:
         check_rounded(model)
     if plan.parent:
         go_on_with(model, Path(plan.parent), plan.parent_digest)

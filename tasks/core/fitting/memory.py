@@ -19,7 +19,7 @@ from tasks.core.fitting.lanes import in_lanes
 from tasks.core.fitting.plan import FitPlan, Room
 from tasks.core.model.adapters import trainable_parameters
 from tasks.core.model.blank import blank_attention, blank_base, held_tensors, layer_count
-from tasks.core.model.devices import MIXED, compute_dtype, tokens_at_once
+from tasks.core.model.devices import compute_dtype, tokens_at_once
 from tasks.core.model.heads import labelled_loss, may_be_bare
 from tasks.core.model.methods import FULL, PISSA, PREFIX
 from tasks.core.model.sharding import blocks_of
@@ -183,8 +183,7 @@ def _bytes_of(
         compute=compute,
         attention=plan.attention,
     )
-    rounds = plan.dtype == MIXED and plan.method != FULL
-    unrounded = rounds and not plan.unpacks_on(device)
+    unrounded = plan.rounds and not plan.unpacks_on(device)
     loaded = sum(tensor.nbytes for tensor in held_tensors(base)) if unrounded else 0
     beginning = replace(plan, method="lora") if plan.method == PISSA else plan  # which needs values
     model = adapt(base, beginning, device).train()
@@ -207,7 +206,7 @@ def _bytes_of(
     # autocast keeps a copy of each weight in 16 bit, and rounds some activations, which are counted in 32: a bound
     autocast = 2 * trained if plan.method == FULL and compute_dtype(plan.dtype, device).itemsize == 2 else 0
     block = _block_bytes(model) if plan.sharding else 0
-    own = (PROGRAMS if rounds else 0) if on_cpu else EXTRA
+    own = (PROGRAMS if plan.rounds else 0) if on_cpu else EXTRA
     return _Bytes(count.peak + lanes + MOMENTS * trained + autocast + own, loaded, block)
 
 

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tasks.core.model.devices import MIXED
+from tasks.core.model.methods import FULL
 from tasks.core.settings import LoraSettings, ModelSettings, TrainingSettings
 from tasks.core.store.syncing import write_whole
 from tasks.core.tokens.storing import longest_row
@@ -78,6 +80,11 @@ class FitPlan:
     def lora(self) -> LoraSettings:
         """Give the settings of the adapter."""
         return LoraSettings(**{name: getattr(self, name) for name in LoraSettings.model_fields})
+
+    @property
+    def rounds(self) -> bool:
+        """Say whether products with frozen weights are in bfloat16; `full` has none."""
+        return self.dtype == MIXED and self.method != FULL
 
     def unpacks_on(self, device: str) -> bool:
         """Say whether 4-bit weights are unpacked once, before the training, and not at each use; the planner has found room for it."""

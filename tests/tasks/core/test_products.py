@@ -151,6 +151,9 @@ def test_a_base_that_reads_the_weights_of_its_layers_is_refused() -> None:
     with pytest.raises(ModelError, match="cannot be in two types") as refused:
         check_rounded(model)
     assert refused.value.cure == "Set model.dtype=float32."
+    block.mlp = nn.Linear(3, 3)  # whatever else fails is told as it is
+    with pytest.raises(RuntimeError, match="shape"):
+        check_rounded(model)
 
 
 @pytest.mark.parametrize(
