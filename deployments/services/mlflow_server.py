@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from deployments.services.starting import enter
 from tasks.core.operating.addresses import Addresses, door_of
-from tasks.core.registry.guarded_server import CREDENTIALS
+from tasks.core.registry.guarded_server import CREDENTIALS, PARENT
 from tasks.core.registry.relocation import follow_workspace
 
 
@@ -23,6 +23,7 @@ def serve(workspace: Path, addresses: Addresses, door: tuple[str, int]) -> NoRet
     listening = ["--host", door[0], "--port", str(door[1])]
     environment = os.environ | {
         CREDENTIALS: addresses.credentials,
+        PARENT: str(os.getpid()),  # which `mlflow server` keeps
         "MLFLOW_BACKEND_STORE_URI": addresses.mlflow_database or f"sqlite:///{folder}/mlflow.db",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true",  # it knows local hosts; the guard asks for more
